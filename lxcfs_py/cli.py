@@ -1,0 +1,64 @@
+"""The command line: words in, exit status out. The only module that prints.
+
+Exit status: 0, 1 for what could not be done, 2 for wrong use, and for `try` the command's own.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from lxcfs_py import __version__
+from lxcfs_py.errors import CannotRun
+
+
+class _Command(NamedTuple):
+    help: str
+    module: str
+    """Has `add_arguments(parser)` and `run(arguments) -> int`; imported when it is asked for."""
+
+
+_COMMANDS = {
+    "mount": _Command("serve the files at a mount point (the default)", "lxcfs_py.daemon.command"),
+    "try": _Command("run a command in a throw-away container", "lxcfs_py.sandbox"),
+    "install": _Command("put a runtime's hook in place", "lxcfs_py.install"),
+    "uninstall": _Command("take a runtime's hook away", "lxcfs_py.uninstall"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    `lxcfs-py [OPTIONS] MOUNTPOINT` is `lxcfs-py mount`, as with lxcfs; a mount point that is
+    called like a command is written `./try`.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = words.pop(0) if words and words[0] in _COMMANDS else None
+    command = _COMMANDS[name or "mount"]
+    module = import_module(command.module)
+    parser = _Parser(
+        prog="lxcfs-py" if name is None else f"lxcfs-py {name}",
+        description=command.help,
+        epilog=None if name else _overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-v", "--version", action="version", version=f"lxcfs-py {__version__}")
+    module.add_arguments(parser)
+    run: Callable[[argparse.Namespace], int] = module.run
+    try:
+        return run(parser.parse_args(words))
+    except CannotRun as error:
+        print(f"lxcfs-py: {error}", file=sys.stderr)
+        return 1
+
+
+def _overview() -> str:
+    lines = (f"  lxcfs-py {name:10} {command.help}" for name, command in _COMMANDS.items())
+    return "commands:\n" + "\n".join(lines)

@@ -1,0 +1,134 @@
+"""System calls that Python 3.11 does not offer, under their own names.
+
+Every failure is an OSError that names the call and what it was about. Constants are the kernel's
+(include/uapi/linux/{mount,sched,fs,nsfs}.h).
+"""
+
+import ctypes
+import fcntl
+import os
+import struct
+
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MS_SLAVE = 0x80000
+
+MNT_DETACH = 0x2
+UMOUNT_NOFOLLOW = 0x8
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+PR_SET_NAME = 15
+PR_SET_PDEATHSIG = 1
+
+_NSIO = 0xB7
+# Since Linux kernel commit ca567df74a28 ("nsfs: add pid translation ioctls") (v6.11).
+NS_GET_TGID_FROM_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 7
+NS_GET_TGID_IN_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 9
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, about: str | None, *arguments: object) -> int:
+    result: int = getattr(_libc, name)(*arguments)
+    if result == -1:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}", about)
+    return result
+
+
+def _c_string(value: str | None) -> ctypes.c_char_p:
+    return ctypes.c_char_p(None if value is None else os.fsencode(value))
+
+
+def mount(
+    source: str | None, target: str, fstype: str | None = None, flags: int = 0, data: str = ""
+) -> None:
+    """mount(2)."""
+    _call(
+        "mount",
+        target,
+        _c_string(source),
+        _c_string(target),
+        _c_string(fstype),
+        ctypes.c_ulong(flags),
+        _c_string(data or None),
+    )
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _call("umount2", target, _c_string(target), ctypes.c_int(flags))
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _call("unshare", None, ctypes.c_int(flags))
+
+
+def setns(fd: int, nstype: int = 0) -> None:
+    """setns(2)."""
+    _call("setns", None, ctypes.c_int(fd), ctypes.c_int(nstype))
+
+
+def prctl(option: int, argument: int) -> None:
+    """prctl(2) with one number."""
+    _call("prctl", None, ctypes.c_int(option), ctypes.c_ulong(argument), 0, 0, 0)
+
+
+def personality(persona: int) -> int:
+    """personality(2); returns the one before."""
+    return _call("personality", None, ctypes.c_ulong(persona))
+
+
+def ns_get_tgid_from_pidns(pid_namespace: int, pid: int) -> int:
+    """Our own number for the process that is `pid` in the pid namespace behind a descriptor.
+
+    Raises:
+      OSError: ENOTTY where the kernel has no such ioctl (before 6.11), ESRCH if there is no such
+        process or it cannot be seen from our namespace.
+    """
+    return fcntl.ioctl(pid_namespace, NS_GET_TGID_FROM_PIDNS, pid)
+
+
+def ns_get_tgid_in_pidns(pid_namespace: int, pid: int) -> int:
+    """The number that our process `pid` has in the pid namespace behind a descriptor.
+
+    Raises: as ns_get_tgid_from_pidns().
+    """
+    return fcntl.ioctl(pid_namespace, NS_GET_TGID_IN_PIDNS, pid)
+
+
+def notify_ready(address: str | None) -> None:
+    """Tell whoever started us that we serve: sd_notify(3)'s READY=1 on `$NOTIFY_SOCKET`."""
+    import socket
+
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.sendto(b"READY=1", "\0" + address[1:] if address.startswith("@") else address)
+
+
+_FUSE_OUT_HEADER = struct.Struct("=IiQ")
+_FUSE_NOTIFY_RESEND = 7
+
+
+def fuse_notify_resend(connection: int) -> None:
+    """Ask the kernel to deliver again every request that was read but not answered.
+
+    Since Linux kernel commit 760eac73f9f6 ("fuse: Introduce a new notification type for resend
+    pending requests") (v6.9); before it the kernel answers EINVAL.
+    """
+    os.write(connection, _FUSE_OUT_HEADER.pack(_FUSE_OUT_HEADER.size, _FUSE_NOTIFY_RESEND, 0))
