@@ -16,14 +16,16 @@ from lxcfs_py.errors import CannotRun
 class _Command(NamedTuple):
     help: str
     module: str
-    """Has `add_arguments(parser)` and `run(arguments) -> int`; imported when it is asked for."""
+    """Has `add_arguments(parser)` and the function below; imported when it is asked for."""
+    function: str = "run"
+    """Takes the parsed arguments and returns the exit status."""
 
 
 _COMMANDS = {
     "mount": _Command("serve the files at a mount point (the default)", "lxcfs_py.daemon.command"),
     "try": _Command("run a command in a throw-away container", "lxcfs_py.sandbox"),
-    "install": _Command("put a runtime's hook in place", "lxcfs_py.install"),
-    "uninstall": _Command("take a runtime's hook away", "lxcfs_py.uninstall"),
+    "install": _Command("put a runtime's hook in place", "lxcfs_py.install", "install"),
+    "uninstall": _Command("take a runtime's hook away", "lxcfs_py.install", "uninstall"),
 }
 
 
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-v", "--version", action="version", version=f"lxcfs-py {__version__}")
     module.add_arguments(parser)
-    run: Callable[[argparse.Namespace], int] = module.run
+    run: Callable[[argparse.Namespace], int] = getattr(module, command.function)
     try:
         return run(parser.parse_args(words))
     except CannotRun as error:
