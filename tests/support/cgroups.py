@@ -4,6 +4,7 @@ They lie at the top of each hierarchy, not below this process's own cgroup: ther
 processes could not give its controllers on (cgroup-v2.rst, "No Internal Process Constraint").
 """
 
+import fnmatch
 import itertools
 import os
 import signal
@@ -121,13 +122,27 @@ def own_cgroup(label: str) -> Iterator[TestCgroup]:
         remove_cgroups(cgroup.path)
 
 
+def cgroups_named(pattern: str) -> list[Path]:
+    """The directories, in every hierarchy, whose last component matches."""
+    return [
+        Path(parent, name)
+        for hierarchy in hierarchies()
+        # Not rglob(): it fails when somebody else's cgroup goes while it looks.
+        for parent, names, _ in os.walk(hierarchy.mountpoint)
+        for name in fnmatch.filter(names, pattern)
+    ]
+
+
 def remove_cgroups(path: str) -> None:
     """End every process in the cgroup `path` and below, and remove it from every hierarchy."""
     for hierarchy in hierarchies():
-        top = hierarchy.mountpoint / path
-        for directory in sorted([*top.rglob("*/"), top], reverse=True):
-            if directory.is_dir():
-                _remove(directory)
+        remove_cgroup(hierarchy.mountpoint / path)
+
+
+def remove_cgroup(directory: Path) -> None:
+    """End every process in this directory of one hierarchy and below, and remove it."""
+    for path, _, _ in os.walk(directory, topdown=False):
+        _remove(Path(path))
 
 
 def _hierarchy_of(controller: str) -> Hierarchy:

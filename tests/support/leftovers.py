@@ -2,19 +2,14 @@
 
 from pathlib import Path
 
-from tests.support.cgroups import hierarchies
+from tests.support.cgroups import cgroups_named
 from tests.support.mounts import mount_points
 
 
 def leftovers(name: str) -> list[str]:
     """Processes, mounts, cgroups and temporary files with `name` in their name."""
     mounts = [f"mount {point}" for point in mount_points() if name in point]
-    cgroups = [
-        f"cgroup {directory}"
-        for hierarchy in hierarchies()
-        for directory in hierarchy.mountpoint.rglob(f"*{name}*")
-        if directory.is_dir()
-    ]
+    cgroups = [f"cgroup {directory}" for directory in cgroups_named(f"*{name}*")]
     files = [f"file {path}" for path in Path("/tmp").glob(f"*{name}*")]
     return [*_processes(name), *mounts, *cgroups, *files]
 
