@@ -23,6 +23,16 @@ _PROGRAMS = ("lxc-start", "mmdebstrap", "newuidmap")
 _numbers = itertools.count()
 
 
+def _pivots() -> set[Path]:
+    """The empty cgroups that LXC makes to leave others by, and never removes."""
+    found = {hierarchy.mountpoint / "lxc.pivot" for hierarchy in hierarchies()}
+    return {path for path in found if path.exists()}
+
+
+# Read here: while modules are imported no worker of pytest-xdist runs a test yet.
+_PIVOTS_BEFORE = _pivots()
+
+
 @pytest.fixture(scope="session")
 def rootfs(can_mount: None) -> Path:
     """The containers' root file system, which nothing writes to."""
@@ -36,25 +46,12 @@ def rootfs(can_mount: None) -> Path:
 def place(rootfs: Path) -> Iterator[Place]:
     """Where a test's containers live; afterwards nothing of them may be left."""
     name = f"lxcfs-py-test-{os.getpid()}-{next(_numbers)}-lxc"
-    pivots = _pivots()
     with TemporaryDirectory(prefix=f"{name}-") as directory:
         Path(directory).chmod(0o755)  # the users of unprivileged containers come through it
         yield Place(Path(directory), rootfs)
         unmount_below(Path(directory))
-    _remove(_pivots() - pivots)
+    _remove(_pivots() - _PIVOTS_BEFORE)
     assert leftovers(name) == []
-
-
-def _pivots() -> set[Path]:
-    """The empty cgroups that LXC makes to leave others by, and never removes."""
-    found = {hierarchy.mountpoint / "lxc.pivot" for hierarchy in hierarchies()}
-    return {path for path in found if path.exists()}
-
-
-def _remove(cgroups: set[Path]) -> None:
-    for path in cgroups:
-        with suppress(OSError):  # somebody else's LXC uses it too
-            path.rmdir()
 
 
 @pytest.fixture
@@ -69,3 +66,9 @@ def unprivileged(place: Place, daemon: Daemon) -> Iterator[Container]:
     """A running container in a user namespace: 256 MiB, CPU 0."""
     with place.unprivileged(daemon.mountpoint).running() as container:
         yield container
+
+
+def _remove(cgroups: set[Path]) -> None:
+    for path in cgroups:
+        with suppress(OSError):  # somebody else's LXC uses it too
+            path.rmdir()

@@ -50,6 +50,10 @@ class Container:
             process.kill()
             process.wait()
 
+    def init_pid(self) -> str:
+        """Its first process, as the host numbers it; empty when it does not run."""
+        return self._info("-p")
+
     def log(self) -> str:
         """LXC's log; each line of a hook's output is in it."""
         path = f"{self.lxc_path}/{self.name}/log"
@@ -69,7 +73,7 @@ class Container:
         )
         try:
             wait_until(
-                lambda: process.poll() is not None or self._state() == "RUNNING",
+                lambda: process.poll() is not None or self._info("-s") == "RUNNING",
                 f"{self.name} runs",
                 30,
             )
@@ -87,9 +91,8 @@ class Container:
         if self.outer is None:
             _remove_lxc_cgroups(self.name)
 
-    def _state(self) -> str:
-        """As lxc-info says it; empty when there is no such container."""
-        info = subprocess.run(self._tool("lxc-info", "-sH"), capture_output=True, text=True)
+    def _info(self, option: str) -> str:
+        info = subprocess.run(self._tool("lxc-info", "-H", option), capture_output=True, text=True)
         return info.stdout.strip()
 
     def _tool(self, name: str, *arguments: str) -> list[str]:

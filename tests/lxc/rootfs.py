@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 _SUITE = "bookworm"
-# procps: free, uptime and top; coreutils, in any case: nproc; lxc: containers in containers.
-_PACKAGES = ("procps", "lxc")
+# coreutils, in any case: nproc; procps: free, uptime and top; busybox: a reboot without an init
+# system; lxc: containers in containers.
+_PACKAGES = ("procps", "busybox", "lxc")
 _BUILD = (
     "mmdebstrap",
     "--mode=root",

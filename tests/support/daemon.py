@@ -35,6 +35,11 @@ class Daemon:
         self.process.terminate()
         return self.process.wait(seconds)
 
+    def kill(self) -> None:
+        """End all of it with no chance to unmount: the mount stays, dead."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
 
 @contextmanager
 def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
