@@ -69,6 +69,15 @@ def test_hook_version_1(place: Place, daemon: Daemon) -> None:
         _check_mounts(container, daemon)
 
 
+def test_a_nested_container_gets_the_same_mounts(place: Place, daemon: Daemon) -> None:
+    outer = place.container(daemon.mountpoint, *place.nesting())
+    inner = place.nested(outer, daemon.mountpoint, memory="256M")
+
+    with outer.running(), inner.running():
+        assert _mounts(outer)[str(daemon.mountpoint)] >= {"rw", *_SAFE}
+        _check_mounts(inner, daemon)
+
+
 def test_a_reboot_binds_again(privileged: Container, daemon: Daemon) -> None:
     before = privileged.init_pid()
     # The kernel ends the container in the middle of it.
