@@ -110,7 +110,9 @@ def _add_accepted(parser: argparse.ArgumentParser) -> None:
         ("--enable-cgroup",),
     ):
         group.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
-    group.description = "-f, -s, -l, --enable-loadavg, --enable-cfs, --enable-pidfd, --enable-cgroup"
+    group.description = (
+        "-f, -s, -l, --enable-loadavg, --enable-cfs, --enable-pidfd, --enable-cgroup"
+    )
 
 
 def from_arguments(arguments: argparse.Namespace) -> Options:
