@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s [OPTIONS] [--] [COMMAND [ARGUMENT ...]]"
     parser.set_defaults(wrong_use=parser.error)
     parser.add_argument("--memory", metavar="SIZE", type=_memory, help="for example 256M or 1.5G")
-    parser.add_argument("--swap", metavar="SIZE", type=_size, help="beside --memory; may be 0")
+    parser.add_argument("--swap", metavar="SIZE", type=size, help="beside --memory; may be 0")
     parser.add_argument("--cpus", metavar="NUMBER", type=_cpus, help="a CPU quota; for example 1.5")
     parser.add_argument("--cpuset", metavar="LIST", type=_cpuset, help="for example 0 or 0-1,3")
     parser.add_argument(
@@ -97,7 +97,8 @@ def remove_stale() -> None:
     private_daemon.remove_stale()
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """The bytes in a word like 256M, 1.5G or 1073741824."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size like 256M, 1.5G or 1073741824")
@@ -105,10 +106,10 @@ def _size(text: str) -> int:
 
 
 def _memory(text: str) -> int:
-    size = _size(text)
-    if size == 0:
+    memory = size(text)
+    if memory == 0:
         raise argparse.ArgumentTypeError("nothing runs in no memory")
-    return size
+    return memory
 
 
 def _cpus(text: str) -> float:
