@@ -1,4 +1,4 @@
-"""The command line: words in, exit status out. The only module that prints.
+"""The command line: words in, exit status out. Nothing else prints an error.
 
 Exit status: 0, 1 for what could not be done, 2 for wrong use, and for `try` the command's own.
 """

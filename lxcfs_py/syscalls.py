@@ -37,7 +37,7 @@ PR_SET_PDEATHSIG = 1
 _NSIO = 0xB7
 # Since Linux kernel commit ca567df74a28 ("nsfs: add pid translation ioctls") (v6.11).
 NS_GET_TGID_FROM_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 7
-NS_GET_TGID_IN_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 9
+NS_GET_PID_IN_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -104,12 +104,12 @@ def ns_get_tgid_from_pidns(pid_namespace: int, pid: int) -> int:
     return fcntl.ioctl(pid_namespace, NS_GET_TGID_FROM_PIDNS, pid)
 
 
-def ns_get_tgid_in_pidns(pid_namespace: int, pid: int) -> int:
-    """The number that our process `pid` has in the pid namespace behind a descriptor.
+def ns_get_pid_in_pidns(pid_namespace: int, thread: int) -> int:
+    """The number that our thread has in the pid namespace behind a descriptor.
 
     Raises: as ns_get_tgid_from_pidns().
     """
-    return fcntl.ioctl(pid_namespace, NS_GET_TGID_IN_PIDNS, pid)
+    return fcntl.ioctl(pid_namespace, NS_GET_PID_IN_PIDNS, thread)
 
 
 def notify_ready(address: str | None) -> None:

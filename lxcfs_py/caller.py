@@ -1,0 +1,349 @@
+"""Who is asking: from the thread of a request to its container.
+
+A container is the processes of one pid namespace; its init's cgroups are its cgroups, whatever
+cgroup the asking process sits in. A process of our own pid namespace is judged by its own cgroups,
+and in the root of every hierarchy it is the host. pid_namespaces(7), ioctl_nsfs(2).
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TypeVar
+
+from lxcfs_py.cgroup.threads import ThreadCount
+from lxcfs_py.container import Container, Machine, States, boottime
+from lxcfs_py.container_state import ContainerState, pack, unpack
+from lxcfs_py.host import read_all
+from lxcfs_py.kernel.pid import (
+    parse_effective_capabilities,
+    parse_ns_pids,
+    parse_parent,
+    parse_start_time,
+)
+from lxcfs_py.kernel.proc_stat import USER_HZ
+from lxcfs_py.state_file import Key, StateFile
+from lxcfs_py.subject import HOST, Subject, subject
+from lxcfs_py.syscalls import ns_get_pid_in_pidns, ns_get_tgid_from_pidns
+
+_READ_SIZE = 8 * 1024
+
+_CAP_SYS_RESOURCE = 24
+
+_Name = TypeVar("_Name")
+_Known = TypeVar("_Known")
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return read_all(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _start_time(pid: int) -> int:
+    return parse_start_time(_read(f"/proc/{pid}/stat"))
+
+
+def _namespace_of(pid: int) -> str:
+    """The pid namespace of a process: `pid:[4026531836]`."""
+    return os.readlink(f"/proc/{pid}/ns/pid")
+
+
+class _Namespace(Container):
+    """A container with a pid namespace of its own.
+
+    It keeps its namespace open, so that no other gets the same number while we know it by that;
+    and its init's /proc/PID/cgroup, which answers ESRCH as soon as there is no such process.
+    """
+
+    def __init__(
+        self, machine: Machine, key: Key, states: States, namespace: int, membership: int
+    ) -> None:
+        super().__init__(machine, key, states)
+        self._namespace = namespace
+        self._membership_file = membership
+        self._started = key.number / USER_HZ
+        machine.descriptors.count += 2
+
+    @property
+    def subject(self) -> Subject:
+        """The init."""
+        return subject(self.key.pid, self.key.number)
+
+    def refresh(self) -> None:
+        self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))
+
+    def age(self) -> float | None:
+        return boottime() - self._started
+
+    def newest_pid(self, count: ThreadCount) -> int:
+        if not count.newest:
+            return 0
+        try:
+            return ns_get_pid_in_pidns(self._namespace, count.newest)
+        except ProcessLookupError:
+            return 0  # ended since, or one of the host's that was put into the cgroup
+        except OSError:  # before Linux 6.11
+            return _newest_by_status(count.newest)
+
+    def close(self) -> None:
+        super().close()
+        self._machine.descriptors.count -= 2
+        os.close(self._namespace)
+        os.close(self._membership_file)
+
+
+def _newest_by_status(thread: int) -> int:
+    try:
+        return parse_ns_pids(_read(f"/proc/{thread}/status"))[-1]
+    except OSError:
+        return 0
+
+
+class _HostCgroups(Container):
+    """The processes of the host's pid namespace that share all their cgroups."""
+
+    def __init__(self, machine: Machine, states: States, membership: bytes) -> None:
+        super().__init__(machine, Key(0, 0), states)
+        self._moved_to(membership)
+        place = self.cgroups.threads_place()
+        if place is not None:
+            self.key = Key(0, place[0].cgroup_id)
+            self.state = states.read(self.key)
+
+    def refresh(self) -> None:
+        """Its cgroups are what it is known by."""
+
+    def age(self) -> float | None:
+        return None
+
+    def newest_pid(self, count: ThreadCount) -> int:
+        return count.newest
+
+
+class _States:
+    """The states in a file."""
+
+    def __init__(self, file: StateFile, cpus: int) -> None:
+        self.file = file
+        self._cpus = cpus
+
+    def read(self, key: Key) -> ContainerState:
+        record = self.file.read(key)
+        return ContainerState() if record is None else unpack(record)
+
+    def write(self, key: Key, state: ContainerState) -> None:
+        self.file.write(key, pack(state, self._cpus))
+
+
+class Containers:
+    """The containers that were seen, by their pid namespace or cgroups.
+
+    Forgotten when they end, and, the least recently used first, when they would need more
+    descriptors than we may open; those are known again at their next request.
+    """
+
+    def __init__(
+        self, machine: Machine, states: StateFile, *, cpus: int, descriptors_max: int
+    ) -> None:
+        self._machine = machine
+        self._states = _States(states, cpus)
+        self._descriptors_max = descriptors_max
+        self._own_namespace = _namespace_of(os.getpid())
+        self._by_namespace: dict[str, _Namespace] = {}
+        self._by_subject: dict[Subject, _Namespace] = {}
+        self._by_membership: dict[bytes, _HostCgroups] = {}
+
+    def subject_of(self, thread: int) -> Subject:
+        """Whose cgroups decide what a thread sees: HOST if it has ended, or cannot be seen."""
+        if not thread:
+            return HOST
+        try:
+            namespace = _namespace_of(thread)
+            if namespace == self._own_namespace:
+                return self._host_process(thread)
+            known = self._by_namespace.get(namespace)
+            return (known or self._admit(thread, namespace)).subject
+        except OSError:
+            return HOST
+
+    def _host_process(self, thread: int) -> Subject:
+        membership = _read(f"/proc/{thread}/cgroup")
+        if membership.count(b":/\n") == membership.count(b"\n"):
+            return HOST
+        return subject(thread, _start_time(thread))
+
+    def container(self, who: Subject) -> Container | None:
+        """The container that a handle carries, ready to be asked; None: the host.
+
+        Raises:
+          OSError: it has ended.
+        """
+        if not who.pid:
+            return None
+        container: Container = self._by_subject.get(who) or self._find(who)
+        container.refresh()
+        container.used_at = boottime()
+        if self._machine.descriptors.count > self._descriptors_max:
+            self._close_unused(container)
+        return container
+
+    def _find(self, who: Subject) -> Container:
+        if subject(who.pid, _start_time(who.pid)) != who:
+            raise ProcessLookupError(f"process {who.pid} has ended")
+        namespace = _namespace_of(who.pid)
+        if namespace != self._own_namespace:
+            return self._by_namespace.get(namespace) or self._admit(who.pid, namespace)
+        membership = _read(f"/proc/{who.pid}/cgroup")
+        container = self._by_membership.get(membership)
+        if container is None:
+            container = _HostCgroups(self._machine, self._states, membership)
+            self._by_membership[membership] = container
+        return container
+
+    def _admit(self, thread: int, namespace: str) -> _Namespace:
+        """Take up a container that has not been seen before.
+
+        Raises:
+          OSError: it has ended meanwhile.
+        """
+        descriptor = os.open(f"/proc/{thread}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            init = _init_of(descriptor, thread, namespace)
+            membership = os.open(f"/proc/{init}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        try:
+            # What was opened by number is the init's if the number still is in the namespace.
+            key = Key(init, _start_time(init))
+            if _namespace_of(init) != namespace or os.fstat(descriptor).st_ino != int(
+                namespace[len("pid:[") : -1]
+            ):
+                raise ProcessLookupError(f"process {thread} has ended")
+        except BaseException:
+            os.close(descriptor)
+            os.close(membership)
+            raise
+        container = _Namespace(self._machine, key, self._states, descriptor, membership)
+        self._by_namespace[namespace] = container
+        self._by_subject[container.subject] = container
+        return container
+
+    def host_text(self, path: str) -> bytes:
+        """The host's own file."""
+        return self._machine.host.text(path)
+
+    def open_pressure(self, who: Subject, resource: str) -> int:
+        """The container's own pressure file, for reading and writing; the caller closes it."""
+        container = self.container(who)
+        cgroup = None if container is None else container.cgroups.unified()
+        if cgroup is None:
+            return os.open(f"/proc/pressure/{resource}", os.O_RDWR | os.O_CLOEXEC)
+        return cgroup.open_file(f"{resource}.pressure", os.O_RDWR)
+
+    def is_privileged(self, who: Subject) -> bool:
+        """Whether the subject has CAP_SYS_RESOURCE on the host, not just in a user namespace."""
+        if not who.pid:
+            return True
+        if os.readlink(f"/proc/{who.pid}/ns/user") != os.readlink("/proc/self/ns/user"):
+            return False
+        capabilities = parse_effective_capabilities(_read(f"/proc/{who.pid}/status"))
+        return bool(capabilities >> _CAP_SYS_RESOURCE & 1)
+
+    def sample_load(self) -> None:
+        """Move every container's load averages on, and forget those that have ended."""
+        for container in self:
+            try:
+                container.refresh()
+                container.sample_load()
+            except OSError:
+                self._forget(container)
+            else:
+                container.save()
+
+    def __iter__(self) -> Iterator[Container]:
+        return iter([*self._by_namespace.values(), *self._by_membership.values()])
+
+    def _forget(self, container: Container) -> None:
+        self._states.file.drop(container.key)
+        self._remove(container)
+
+    def _remove(self, container: Container) -> None:
+        _discard(self._by_namespace, container)
+        _discard(self._by_subject, container)
+        _discard(self._by_membership, container)
+        container.close()
+
+    def _close_unused(self, current: Container) -> None:
+        """Make room: first the files of the containers not used for longest, then they."""
+        others = sorted(
+            (known for known in self if known is not current), key=lambda known: known.used_at
+        )
+        enough = self._descriptors_max * 3 // 4
+        for release in (Container.close_files, self._remove):
+            for container in others:
+                if self._machine.descriptors.count <= enough:
+                    return
+                release(container)
+
+    def restore(self) -> None:
+        """Take up the containers that an earlier worker knew; drop what it kept of ended ones."""
+        for key in self._states.file.kept():
+            try:
+                if not key.pid:
+                    raise ProcessLookupError  # its cgroups are not known; it will be seen again
+                self._find(subject(key.pid, key.number))
+            except OSError:
+                if key.pid:
+                    self._states.file.drop(key)
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        for container in self:
+            container.close()
+
+
+def _discard(table: dict[_Name, _Known], container: object) -> None:
+    for name in [name for name, known in table.items() if known is container]:
+        del table[name]
+
+
+def _init_of(descriptor: int, thread: int, namespace: str) -> int:
+    """The init of a pid namespace, by our numbers."""
+    try:
+        return ns_get_tgid_from_pidns(descriptor, 1)
+    except ProcessLookupError:
+        raise
+    except OSError:  # before Linux 6.11
+        return find_init(thread, namespace)
+
+
+def find_init(thread: int, namespace: str) -> int:
+    """The init of a thread's pid namespace, without the ioctl: an ancestor of the thread, or, if
+    it entered the namespace from outside, some process there that is called 1.
+
+    Raises:
+      ProcessLookupError: there is none.
+    """
+    pid = thread
+    while pid and _is_in(pid, namespace):
+        status = _read(f"/proc/{pid}/status")
+        if parse_ns_pids(status)[-1] == 1:
+            return pid
+        pid = parse_parent(status)
+    for name in os.listdir("/proc"):
+        if name.isdecimal() and _is_in(int(name), namespace):
+            try:
+                if parse_ns_pids(_read(f"/proc/{name}/status"))[-1] == 1:
+                    return int(name)
+            except OSError:
+                continue  # ended since
+    raise ProcessLookupError(f"{namespace} has no init any more")
+
+
+def _is_in(pid: int, namespace: str) -> bool:
+    try:
+        return _namespace_of(pid) == namespace
+    except OSError:
+        return False

@@ -1,0 +1,104 @@
+"""A cgroup and its ancestors up to below the root, read by descriptors.
+
+The interface files that are read again and again stay open: a pread(2) of an open file takes 1 us,
+opening and closing it 4 us more. All are opened relative to the directory of the cgroup, so that
+whatever happens to its path, they are that cgroup's. Once it is removed they answer ENODEV.
+"""
+
+import os
+from collections.abc import Iterator
+
+from lxcfs_py.host import read_all
+
+# A container may nest cgroups without end; descriptors are for the usual depth.
+_LEVELS_KEPT_OPEN = 16
+_READ_SIZE = 8 * 1024
+
+
+class Descriptors:
+    """How many descriptors all lineages together keep open."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class Lineage:
+    """One cgroup of one hierarchy; not the root, which bounds nobody."""
+
+    def __init__(self, mountpoint: str, path: str, descriptors: Descriptors) -> None:
+        self.depth = path.count("/")
+        """1 for a child of the root."""
+        self._descriptors = descriptors
+        self._files: dict[tuple[str, int], int] = {}
+        self._directory = os.open(
+            mountpoint + path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
+        descriptors.count += 1
+
+    def read(self, name: str, level: int = 0) -> bytes:
+        """The text of an interface file, of the cgroup or of its ancestor `level` levels up.
+
+        Raises:
+          FileNotFoundError: there is no such file at that level: the controller is not enabled.
+          OSError: ENODEV or ENOENT, the cgroup is gone.
+        """
+        if level >= _LEVELS_KEPT_OPEN:
+            return self._read_once(name, level)
+        file = self._files.get((name, level))
+        if file is None:
+            file = self._open(name, level)
+            self._files[name, level] = file
+            self._descriptors.count += 1
+        # These files are made in one piece: a read that fills less than the buffer is all of it.
+        text = os.pread(file, _READ_SIZE, 0)
+        return text if len(text) < _READ_SIZE else read_all(file)
+
+    def read_where_enabled(self, name: str) -> tuple[bytes, int] | None:
+        """The text of a file in the nearest cgroup that has it, and that cgroup's level."""
+        for level in range(self.depth):
+            try:
+                return self.read(name, level), level
+            except FileNotFoundError:
+                continue
+        return None
+
+    def read_upwards(self, name: str, level: int = 0) -> Iterator[bytes]:
+        """The texts of a file in the cgroup and every ancestor that has it."""
+        for above in range(level, self.depth):
+            try:
+                yield self.read(name, above)
+            except FileNotFoundError:
+                continue
+
+    def open_directory(self) -> int:
+        """A new descriptor of the cgroup's directory; the caller closes it."""
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
+
+    def open_file(self, name: str, flags: int) -> int:
+        """A new descriptor of one of the cgroup's files; the caller closes it."""
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory)
+
+    @property
+    def cgroup_id(self) -> int:
+        """The number that the kernel knows the cgroup by."""
+        return os.fstat(self._directory).st_ino
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._descriptors.count -= len(self._files) + 1
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        os.close(self._directory)
+
+    def _open(self, name: str, level: int) -> int:
+        return os.open(
+            "../" * level + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory
+        )
+
+    def _read_once(self, name: str, level: int) -> bytes:
+        file = self._open(name, level)
+        try:
+            return read_all(file)
+        finally:
+            os.close(file)

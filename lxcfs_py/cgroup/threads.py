@@ -1,0 +1,83 @@
+"""The threads in a cgroup and everything below it.
+
+Documentation/filesystems/proc.rst, 1.1 (field 3 of stat); cgroups(7), "cgroup.threads", "tasks".
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lxcfs_py.cgroup.lineage import Lineage
+from lxcfs_py.host import read_all
+from lxcfs_py.kernel.pid import parse_state
+
+_DEEPEST = 64  # levels below a container's cgroup; a container can make more than we can follow
+
+
+class ThreadCount(NamedTuple):
+    """What the threads of a cgroup do."""
+
+    total: int
+    running: int
+    blocked: int
+    newest: int
+    """The highest thread id, in our own pid namespace; 0 if there is no thread."""
+
+
+def count_threads(lineage: Lineage, file: str) -> ThreadCount:
+    """Count the threads by state.
+
+    Raises:
+      OSError: the cgroup is gone.
+    """
+    directory = lineage.open_directory()
+    try:
+        threads = list(_threads_below(directory, file, _DEEPEST))
+    finally:
+        os.close(directory)
+    states = [_state(thread) for thread in threads]
+    return ThreadCount(
+        len(threads), states.count(b"R"), states.count(b"D"), max(threads, default=0)
+    )
+
+
+def _threads_below(directory: int, file: str, levels: int) -> Iterator[int]:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        yield from map(int, read_all(descriptor).split())
+    finally:
+        os.close(descriptor)
+    # A cgroup has as many links as it has children, and two of its own.
+    if levels and os.fstat(directory).st_nlink > 2:
+        for child in _children(directory):
+            try:
+                descriptor = os.open(
+                    child, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory
+                )
+            except FileNotFoundError:
+                continue  # removed since
+            try:
+                yield from _threads_below(descriptor, file, levels - 1)
+            except OSError:
+                continue
+            finally:
+                os.close(descriptor)
+
+
+def _children(directory: int) -> list[str]:
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _state(thread: int) -> bytes:
+    # /proc/TID/stat sums up all threads of the process; the one below task/ is the thread's alone.
+    try:
+        descriptor = os.open(f"/proc/{thread}/task/{thread}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""  # ended since
+    try:
+        return parse_state(os.read(descriptor, 4096))
+    except ProcessLookupError:
+        return b""
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,244 @@
+"""A container: everything that a virtual file may ask about it.
+
+It satisfies files.Sources. Every answer is read from the kernel when it is asked for; only what
+cannot be read again, counters and load averages, is remembered (container_state.py).
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lxcfs_py.cgroup import CgroupReader, Descriptors, Hierarchies
+from lxcfs_py.cgroup.threads import ThreadCount, count_threads
+from lxcfs_py.container_state import ContainerState
+from lxcfs_py.cpu_times import Sample, advance, ticks
+from lxcfs_py.cpu_view import view_of
+from lxcfs_py.files.loadavg import INTERVAL
+from lxcfs_py.files.loadavg import advance as advance_load
+from lxcfs_py.host import MAX_AGE, Host
+from lxcfs_py.kernel.cpulist import parse_cpulist
+from lxcfs_py.kernel.pid import parse_membership
+from lxcfs_py.resources import (
+    CpuTicks,
+    CpuUsage,
+    CpuView,
+    DeviceIo,
+    Hugetlb,
+    LoadAverages,
+    Memory,
+    Overcommit,
+    Swap,
+    Threads,
+)
+from lxcfs_py.state_file import Key
+
+_STEPS_MAX = 720  # an hour without a sample: older load has decayed to nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What all containers share: the host, its hierarchies, and the options that shape views."""
+
+    host: Host
+    hierarchies: Hierarchies
+    descriptors: Descriptors
+    show_swap: bool = True
+    show_zswap: bool = True
+    cpus_by_quota: bool = True
+    cpus_compact: bool = False
+
+    def online(self) -> tuple[int, ...]:
+        """The host's CPUs."""
+        return parse_cpulist(self.host.text("sys/devices/system/cpu/online"))
+
+
+class States(Protocol):
+    """Where states are kept."""
+
+    def read(self, key: Key) -> ContainerState:
+        """What was kept, or a new one."""
+
+    def write(self, key: Key, state: ContainerState) -> None:
+        """Keep a state."""
+
+
+def boottime() -> float:
+    """Seconds since boot, suspend included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Container(ABC):
+    """One container's answers. `refresh()` comes before each set of questions."""
+
+    def __init__(self, machine: Machine, key: Key, states: States) -> None:
+        self.key = key
+        self.state = states.read(key)
+        self.used_at = 0.0
+        self._states = states
+        self._changed = False
+        self._machine = machine
+        self._membership = b""
+        self._reader = CgroupReader(machine.hierarchies, {}, machine.descriptors)
+        self._threads: tuple[float, Threads | None] = (0.0, None)
+
+    def save(self) -> None:
+        """Keep what the counters have come to, if they have moved on."""
+        if self._changed:
+            self._states.write(self.key, self.state)
+            self._changed = False
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """See where the container's cgroups are now.
+
+        Raises:
+          OSError: ESRCH, the container has ended.
+        """
+
+    @abstractmethod
+    def age(self) -> float | None:
+        """Seconds since the container's init was started."""
+
+    @abstractmethod
+    def newest_pid(self, count: ThreadCount) -> int:
+        """The container's own number for its newest thread; 0 if it has none."""
+
+    def close(self) -> None:
+        """Close every descriptor; the next `refresh()` opens what it needs."""
+        self.close_files()
+
+    def close_files(self) -> None:
+        """Close the cgroups' files."""
+        self._reader.close()
+
+    def _moved_to(self, membership: bytes) -> None:
+        if membership != self._membership:
+            self._reader.close()
+            self._reader = CgroupReader(
+                self._machine.hierarchies, parse_membership(membership), self._machine.descriptors
+            )
+            self._membership = membership
+
+    @property
+    def cgroups(self) -> CgroupReader:
+        """The container's cgroups."""
+        return self._reader
+
+    def host_text(self, path: str) -> bytes:
+        """The host's own file."""
+        return self._machine.host.text(path)
+
+    def memory(self) -> Memory | None:
+        """The memory controller."""
+        memory = self._reader.memory()
+        if memory is None or self._machine.show_zswap:
+            return memory
+        stat = {key: value for key, value in memory.stat.items() if not key.startswith(b"zswap")}
+        return memory._replace(stat=stat)
+
+    def swap(self) -> Swap | None:
+        """Swap accounting."""
+        swap = self._reader.swap()
+        return swap if swap is None or self._machine.show_swap else Swap(0, 0)
+
+    def hugetlb(self, page_kb: int) -> Hugetlb | None:
+        """The hugetlb controller."""
+        return self._reader.hugetlb(page_kb)
+
+    def overcommit(self) -> Overcommit:
+        """The host's overcommit rule."""
+        return self._machine.host.overcommit()
+
+    def io(self) -> Mapping[tuple[int, int], DeviceIo] | None:
+        """Block I/O by device."""
+        return self._reader.io()
+
+    def pressure(self, resource: str) -> bytes | None:
+        """The text of a pressure file."""
+        return self._reader.pressure(resource)
+
+    def slabinfo(self) -> bytes | None:
+        """v1's slab caches."""
+        return self._reader.slabinfo()
+
+    def cpus(self) -> CpuView | None:
+        """The CPUs that are shown."""
+        mask, quota = self._reader.mask(), self._reader.quota()
+        if mask is None and quota is None and self.age() is None:
+            return None
+        return self._view(mask, quota)
+
+    def _view(self, mask: Sequence[int] | None, quota: float | None) -> CpuView:
+        return view_of(
+            online=self._machine.online(),
+            mask=mask,
+            quota=quota,
+            by_quota=self._machine.cpus_by_quota,
+            compact=self._machine.cpus_compact,
+        )
+
+    def cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
+        """The counters of the shown CPUs, moved on to now."""
+        usage = self._reader.cpu_usage()
+        view = self._view(self._reader.mask(), self._reader.quota())
+        if usage is None:
+            if self.age() is None or len(view.shown) == len(self._machine.online()):
+                return None
+            # Its CPU time is counted with everybody's: of that, none is known to be its own.
+            usage = CpuUsage(0, 0)
+        now = boottime()
+        age = self.age()
+        sample = Sample(
+            now_usec=int(now * 1e6),
+            age_usec=int((now if age is None else age) * 1e6),
+            view=view,
+            usage=usage,
+        )
+        self.state.cpu = advance(self.state.cpu, sample)
+        self._changed = True
+        return tuple(zip(view.numbers, ticks(self.state.cpu), strict=True))
+
+    def threads(self) -> Threads | None:
+        """The container's threads, counted at most 10 ms ago."""
+        counted_at, threads = self._threads
+        now = time.monotonic()
+        if now - counted_at >= MAX_AGE:
+            threads = self._count_threads()
+            self._threads = (now, threads)
+        return threads
+
+    def _count_threads(self) -> Threads | None:
+        place = self._reader.threads_place()
+        if place is None:
+            return None
+        count = count_threads(*place)
+        newest = self.newest_pid(count)
+        if newest > self.state.newest_pid:
+            self.state.newest_pid = newest
+            self._changed = True
+        return Threads(count.total, count.running, count.blocked, self.state.newest_pid)
+
+    def load(self) -> LoadAverages:
+        """The load averages, as of the last step."""
+        return self.state.load
+
+    def sample_load(self) -> None:
+        """Move the load averages on by as many steps as have gone by since the last.
+
+        Raises:
+          OSError: the cgroup is gone.
+        """
+        now, last = boottime(), self.state.sampled_at
+        threads = self.threads()
+        if threads is None:
+            return
+        if last == 0.0:
+            self.state.sampled_at = now
+        steps = min(int((now - last) / INTERVAL), _STEPS_MAX) if last else 0
+        if steps:
+            active = threads.running + threads.blocked
+            self.state.load = advance_load(self.state.load, active, steps)
+            self.state.sampled_at = last + steps * INTERVAL if steps < _STEPS_MAX else now
+        self._changed = True

@@ -1,0 +1,27 @@
+"""`lxcfs-py mount`: what is checked before anything is mounted."""
+
+import argparse
+import os
+
+from lxcfs_py import log
+from lxcfs_py.cgroup import discover
+from lxcfs_py.daemon import supervisor
+from lxcfs_py.errors import CannotRun
+from lxcfs_py.host import Host
+from lxcfs_py.options import add_arguments, from_arguments
+
+__all__ = ["add_arguments", "run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve in the foreground.
+
+    Raises:
+      CannotRun: this cannot work here.
+    """
+    options = from_arguments(arguments)
+    if os.geteuid() != 0:
+        raise CannotRun("only root can serve every container: run it with sudo")
+    discover(Host())
+    log.set_up(options.log_level, options.log_format)
+    return supervisor.run(options)

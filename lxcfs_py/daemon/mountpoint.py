@@ -1,0 +1,90 @@
+"""Our mount: where it may go, how it is made, how it is taken down. mount.fuse(8), fuse(4)."""
+
+import errno
+import logging
+import os
+
+from lxcfs_py.errors import CannotRun
+from lxcfs_py.kernel.mountinfo import Mount, parse_mountinfo
+from lxcfs_py.options import DEFAULT_MOUNTPOINT
+from lxcfs_py.syscalls import MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, umount2
+
+_log = logging.getLogger(__name__)
+
+SOURCE = "lxcfs-py"
+FSTYPE = "fuse.lxcfs"
+"""The type that monitoring programs know to leave out."""
+
+
+def prepare(mountpoint: str) -> None:
+    """Make sure that a file system can be mounted here.
+
+    A dead mount (its daemon is gone) is taken down; the default mount point is made.
+
+    Raises:
+      CannotRun: there is no such directory, or something is mounted on it.
+    """
+    while _is_dead(mountpoint):
+        _log.warning("%s: taking down a dead mount", mountpoint)
+        umount2(mountpoint, MNT_DETACH)
+    if mountpoint == DEFAULT_MOUNTPOINT:
+        os.makedirs(mountpoint, exist_ok=True)
+    if not os.path.isdir(mountpoint):
+        raise CannotRun(f"{mountpoint}: no such directory: make it, or name another mount point")
+    found = mount_at(mountpoint)
+    if found is not None:
+        raise CannotRun(
+            f"{mountpoint}: {found.source} is mounted here already (type {found.fstype}): "
+            "stop its daemon or unmount it, or name another mount point"
+        )
+
+
+def _is_dead(mountpoint: str) -> bool:
+    try:
+        os.stat(mountpoint)
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
+
+
+def mount_at(mountpoint: str) -> Mount | None:
+    """What is mounted on a directory."""
+    path = os.path.realpath(mountpoint)
+    with open("/proc/self/mountinfo", "rb") as file:
+        mounts = list(parse_mountinfo(file.read()))
+    return next((mount for mount in reversed(mounts) if mount.mountpoint == path), None)
+
+
+def mount_fuse(mountpoint: str, options: tuple[str, ...] = ()) -> int:
+    """Mount a new FUSE connection and return its descriptor.
+
+    Raises:
+      CannotRun: the kernel refused; options that it does not know are the usual reason.
+    """
+    try:
+        connection = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise CannotRun(f"/dev/fuse: {error.strerror}: load the kernel module fuse") from error
+    data = f"fd={connection},rootmode=40555,user_id=0,group_id=0,allow_other"
+    try:
+        mount(
+            SOURCE,
+            mountpoint,
+            FSTYPE,
+            MS_NOSUID | MS_NODEV | MS_NOEXEC,
+            ",".join((data, *options)),
+        )
+    except OSError as error:
+        os.close(connection)
+        given = f" with -o {','.join(options)}" if options else ""
+        raise CannotRun(f"{mountpoint}: cannot mount{given}: {error.strerror}") from error
+    return connection
+
+
+def unmount(mountpoint: str) -> None:
+    """Take our mount down; mounts of it in containers stay, and end with the connection."""
+    try:
+        umount2(mountpoint, MNT_DETACH)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # somebody did already
+            _log.warning("%s: cannot unmount: %s", mountpoint, error.strerror)

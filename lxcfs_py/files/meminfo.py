@@ -1,0 +1,149 @@
+"""/proc/meminfo: the container's memory, bounded by the tightest memory.max above it.
+
+Documentation/filesystems/proc.rst, "meminfo"; Documentation/admin-guide/cgroup-v2.rst, "Memory".
+"""
+
+from typing import NamedTuple
+
+from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files.swaps import SwapShare, share_of
+from lxcfs_py.kernel.meminfo import format_meminfo, layout_of, parse_meminfo
+from lxcfs_py.resources import Hugetlb, Memory, Overcommit, Swap
+
+# Lines that are copies of one key of memory.stat.
+_STAT_KEYS = {
+    b"Active(anon)": b"active_anon",
+    b"Inactive(anon)": b"inactive_anon",
+    b"Active(file)": b"active_file",
+    b"Inactive(file)": b"inactive_file",
+    b"Unevictable": b"unevictable",
+    b"Zswap": b"zswap",
+    b"Zswapped": b"zswapped",
+    b"Dirty": b"file_dirty",
+    b"Writeback": b"file_writeback",
+    b"AnonPages": b"anon",
+    b"Mapped": b"file_mapped",
+    b"Shmem": b"shmem",
+    b"KReclaimable": b"slab_reclaimable",
+    b"SReclaimable": b"slab_reclaimable",
+    b"Slab": b"slab",
+    b"SUnreclaim": b"slab_unreclaimable",
+    b"KernelStack": b"kernel_stack",
+    b"PageTables": b"pagetables",
+    b"SecPageTables": b"sec_pagetables",
+    b"Percpu": b"percpu",
+    b"AnonHugePages": b"anon_thp",
+    b"ShmemHugePages": b"shmem_thp",
+    b"FileHugePages": b"file_thp",
+}
+
+# Properties of the machine: the host's lines. Any other line counts what somebody does: 0.
+_MACHINE = (
+    b"VmallocTotal",
+    b"VmallocChunk",
+    b"HardwareCorrupted",
+    b"EarlyMemtestBad",
+    b"CmaTotal",
+    b"Unaccepted",
+    b"Balloon",
+    b"HugePages_Total",
+    b"HugePages_Free",
+    b"HugePages_Rsvd",
+    b"HugePages_Surp",
+    b"Hugepagesize",
+    b"Hugetlb",
+    b"DirectMap4k",
+    b"DirectMap2M",
+    b"DirectMap4M",
+    b"DirectMap1G",
+    b"DirectMap64k",
+    b"DirectMap1M",
+    b"DirectMap2G",
+)
+
+
+class Inputs(NamedTuple):
+    """The host's text, and what the container has."""
+
+    host: bytes
+    memory: Memory
+    swap: Swap
+    overcommit: Overcommit
+    hugetlb: Hugetlb | None
+
+
+def gather(sources: Sources) -> Inputs | None:
+    """Read the host's text and the container's memory."""
+    memory, swap = sources.memory(), sources.swap()
+    if memory is None or swap is None:
+        return None
+    host = sources.host_text("proc/meminfo")
+    return Inputs(host, memory, swap, sources.overcommit(), _hugetlb(sources, host))
+
+
+def _hugetlb(sources: Sources, host: bytes) -> Hugetlb | None:
+    # Most hosts have no huge pages set aside; then there is nothing to bound, and nothing to read.
+    if b"\nHugePages_Total:       0\n" in host or b"\nHugePages_Total:" not in host:
+        return None
+    return sources.hugetlb(parse_meminfo(host)[b"Hugepagesize"])
+
+
+def render(inputs: Inputs) -> bytes:
+    """The host's lines in the host's order, with the container's numbers."""
+    host = parse_meminfo(inputs.host)
+    values = {label: host[label] for label in _MACHINE if label in host}
+    total = host[b"MemTotal"]
+    if inputs.memory.effective_max is not None:
+        total = min(total, inputs.memory.effective_max // 1024)
+    swap = share_of(host.get(b"SwapTotal", 0), inputs.swap)
+    _add_memory(values, inputs.memory, total, host.get(b"Mlocked", 0))
+    _add_swap(values, inputs, total, swap)
+    if inputs.hugetlb is not None and inputs.hugetlb.effective_max is not None:
+        _add_hugetlb(values, inputs.hugetlb, inputs.hugetlb.effective_max)
+    return format_meminfo(layout_of(inputs.host), values)
+
+
+def _add_memory(values: dict[bytes, int], memory: Memory, total: int, host_mlocked: int) -> None:
+    stat = memory.stat
+    kb = {label: min(stat.get(key, 0) // 1024, total) for label, key in _STAT_KEYS.items()}
+    # Usage may exceed memory.max for a while: cgroup-v2.rst.
+    free = max(total - memory.current // 1024, 0)
+    cached = min(stat.get(b"file", 0) // 1024, total - free)
+    reclaimable = min(kb[b"SReclaimable"], total - free - cached)
+    values |= kb
+    values[b"MemTotal"] = total
+    values[b"MemFree"] = free
+    values[b"MemAvailable"] = min(
+        total,
+        free + kb[b"Active(file)"] + kb[b"Inactive(file)"] + kb[b"SReclaimable"],
+    )
+    values[b"Buffers"] = 0
+    values[b"Cached"] = cached
+    values[b"SReclaimable"] = values[b"KReclaimable"] = reclaimable
+    values[b"Active"] = min(kb[b"Active(anon)"] + kb[b"Active(file)"], total)
+    values[b"Inactive"] = min(kb[b"Inactive(anon)"] + kb[b"Inactive(file)"], total)
+    values[b"Mlocked"] = min(host_mlocked, kb[b"Unevictable"])
+
+
+def _add_swap(values: dict[bytes, int], inputs: Inputs, total: int, swap: SwapShare) -> None:
+    values[b"SwapTotal"] = swap.total
+    values[b"SwapFree"] = swap.total - swap.used
+    swapcached = inputs.memory.stat.get(b"swapcached", 0) // 1024
+    values[b"SwapCached"] = min(swapcached, swap.total)
+    ratio, kbytes = inputs.overcommit
+    values[b"CommitLimit"] = (kbytes or total * ratio // 100) + swap.total
+    # A lower bound: what is reserved and not touched, no cgroup counts.
+    values[b"Committed_AS"] = values[b"AnonPages"] + values[b"Shmem"] + swap.used
+
+
+def _add_hugetlb(values: dict[bytes, int], hugetlb: Hugetlb, limit: int) -> None:
+    size_kb = values[b"Hugepagesize"]
+    pages = min(values[b"HugePages_Total"], limit // 1024 // size_kb)
+    used = hugetlb.current // 1024 // size_kb
+    values[b"HugePages_Total"] = pages
+    values[b"HugePages_Free"] = max(pages - used, 0)
+    values[b"HugePages_Rsvd"] = values[b"HugePages_Surp"] = 0
+    values[b"Hugetlb"] = pages * size_kb
+
+
+FILES = (VirtualFile("proc/meminfo", 1, gather, render),)

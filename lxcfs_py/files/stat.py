@@ -1,0 +1,64 @@
+"""/proc/stat: what the container's CPUs have done for it, and its threads.
+
+Documentation/filesystems/proc.rst, 1.7; fs/proc/stat.c. The counters are cpu_times.py's.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.kernel.proc_stat import (
+    count_cpu_columns,
+    format_cpu_line,
+    other_lines,
+    with_zeros,
+)
+from lxcfs_py.resources import CpuTicks, Threads
+
+
+class Inputs(NamedTuple):
+    """The host's text and the container's counters."""
+
+    host: bytes
+    ticks: Sequence[tuple[int, CpuTicks]]
+    """Each CPU's, with its number."""
+    threads: Threads | None
+
+
+def gather(sources: Sources) -> Inputs | None:
+    """Read the counters and count the threads."""
+    ticks = sources.cpu_ticks()
+    if ticks is None:
+        return None
+    return Inputs(sources.host_text("proc/stat"), ticks, sources.threads())
+
+
+def render(inputs: Inputs) -> bytes:
+    """The host's lines in the host's order, with the container's numbers."""
+    columns = count_cpu_columns(inputs.host)
+    total = [sum(column) for column in zip(*(ticks for _, ticks in inputs.ticks), strict=True)]
+    lines = [format_cpu_line(b"cpu ", total, columns)]
+    for number, ticks in inputs.ticks:
+        lines.append(format_cpu_line(b"cpu%d" % number, ticks, columns))
+    for line in other_lines(inputs.host):
+        lines += (_other_line(line, inputs.threads), b"\n")
+    return b"".join(lines)
+
+
+def _other_line(line: bytes, threads: Threads | None) -> bytes:
+    name = line[: line.find(b" ")]
+    if name == b"btime":
+        # ps computes when a process was started from this and /proc/PID/stat, which counts from
+        # the host's boot.
+        return line
+    if threads is not None:
+        if name == b"processes":
+            return b"processes %d" % threads.newest
+        if name == b"procs_running":
+            return b"procs_running %d" % threads.running
+        if name == b"procs_blocked":
+            return b"procs_blocked %d" % threads.blocked
+    return with_zeros(line)
+
+
+FILES = (VirtualFile("proc/stat", 3, gather, render),)

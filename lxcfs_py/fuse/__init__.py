@@ -1,0 +1,1 @@
+"""The protocol adapter: inodes and handles in, bytes and errnos out."""

@@ -1,0 +1,56 @@
+"""The part of the tree that is the same for every caller: our directories and virtual files."""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import pyfuse3
+
+from lxcfs_py.files import AnyVirtualFile
+from lxcfs_py.fuse.nodes import attributes, inode_of
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A directory (`file` is None) or a virtual file."""
+
+    path: str
+    attributes: pyfuse3.EntryAttributes
+    file: AnyVirtualFile | None = None
+    children: dict[bytes, "Node"] = field(default_factory=dict)
+
+
+def build_tree(
+    files: Iterable[AnyVirtualFile], directories: Iterable[str], time_ns: int
+) -> Mapping[int, Node]:
+    """The nodes by inode: the files, the directories, and all directories above them.
+
+    Args:
+      time_ns: the time that every node shows: that of the mount.
+    """
+    nodes: dict[str, Node] = {"": _directory("", time_ns)}
+
+    def add(path: str, node: Node) -> None:
+        parent, _, name = path.rpartition("/")
+        if parent not in nodes:
+            add(parent, _directory(parent, time_ns))
+        nodes[path] = node
+        nodes[parent].children[os.fsencode(name)] = node
+
+    for path in directories:
+        add(path, _directory(path, time_ns))
+    for file in files:
+        mode = stat.S_IFREG | file.mode
+        add(
+            file.path, Node(file.path, attributes(inode_of(file.path), mode, time_ns=time_ns), file)
+        )
+    for node in nodes.values():
+        # A directory has a link from each directory in it.
+        if node.file is None:
+            node.attributes.st_nlink = 2 + sum(1 for n in node.children.values() if not n.file)
+    return {node.attributes.st_ino: node for node in nodes.values()}
+
+
+def _directory(path: str, time_ns: int) -> Node:
+    return Node(path, attributes(inode_of(path), stat.S_IFDIR | 0o555, time_ns=time_ns, nlink=2))

@@ -1,0 +1,54 @@
+"""The lines of /proc/meminfo: labels, padding, kB.
+
+fs/proc/meminfo.c, show_val_kb(): a label padded to 16 columns, then a number of at least 8.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_NUMBER = re.compile(rb":\s*(\d+)")
+_LINE = re.compile(rb"^([^:\n]+):\s*\d+( kB)?$", re.MULTILINE)
+
+
+class Layout(NamedTuple):
+    """What the lines of this kernel's file are called, and a format for all of it at once."""
+
+    labels: tuple[bytes, ...]
+    format: bytes
+
+
+# One host has one layout; it changes with the kernel only.
+_layouts: dict[bytes, Layout] = {}
+_LAYOUTS_KEPT = 16
+
+
+def layout_of(text: bytes) -> Layout:
+    """The layout of a host's text, remembered by the text without its numbers (1 us; 20 built)."""
+    shape = text.translate(None, b"0123456789 ")
+    layout = _layouts.get(shape)
+    if layout is None:
+        layout = _build(text)
+        if len(_layouts) >= _LAYOUTS_KEPT:
+            _layouts.clear()
+        _layouts[shape] = layout
+    return layout
+
+
+def _build(text: bytes) -> Layout:
+    lines = _LINE.findall(text)
+    return Layout(
+        labels=tuple(label for label, _ in lines),
+        format=b"".join(b"%-16s%%8d%s\n" % (label + b":", unit) for label, unit in lines),
+    )
+
+
+def parse_meminfo(text: bytes) -> dict[bytes, int]:
+    """The numbers by label, in kB where the file has kB."""
+    return dict(zip(layout_of(text).labels, map(int, _NUMBER.findall(text)), strict=True))
+
+
+def format_meminfo(layout: Layout, values: Mapping[bytes, int]) -> bytes:
+    """The file's text; a label without a value gets 0."""
+    get = values.get
+    return layout.format % tuple([get(label, 0) for label in layout.labels])

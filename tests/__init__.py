@@ -1,0 +1,1 @@
+"""Tests: run by pytest; those with real mounts and containers need root."""

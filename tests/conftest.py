@@ -1,0 +1,25 @@
+"""Fixtures of the tests that need a mounted daemon."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon, running_daemon
+
+
+@pytest.fixture(scope="session")
+def can_mount() -> None:
+    """What it takes to mount a FUSE file system for everybody; skips without it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: mounts a FUSE file system for all users")
+    if not Path("/dev/fuse").exists():
+        pytest.skip("needs /dev/fuse")
+
+
+@pytest.fixture(scope="session")
+def daemon(can_mount: None) -> Iterator[Daemon]:
+    """One daemon for all tests that only read from it; others start their own."""
+    with running_daemon() as running:
+        yield running

@@ -1,0 +1,1 @@
+"""The hooks in real LXC containers: privileged, unprivileged and nested."""

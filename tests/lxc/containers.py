@@ -1,0 +1,116 @@
+"""LXC containers that last as long as a `with` statement."""
+
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.cgroups import cgroups_named, remove_cgroup
+from tests.support.waiting import wait_until
+
+# PID 1 needs no more: lxc-attach starts what a test wants to see.
+_INIT = "/usr/bin/sleep infinity"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container whose configuration is `lxc_path`/`name`/config."""
+
+    name: str
+    lxc_path: Path
+    outer: "Container | None" = None
+    """The container that it is started in; `lxc_path` is a path of that one."""
+    start_in: Sequence[str] = field(default=())
+    """A command that lxc-start becomes the argument of."""
+
+    def run(self, *command: str) -> str:
+        """Run a command in the container, by lxc-attach, and return its output."""
+        done = subprocess.run(
+            self.attach(*command), capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
+        return done.stdout
+
+    def attach(self, *command: str) -> list[str]:
+        """The command line that runs a command in the container."""
+        return self._tool("lxc-attach", "--", *command)
+
+    @contextmanager
+    def spawned(self, *command: str, output: Path) -> Iterator[None]:
+        """A command that goes on in the container, at most as long as that runs."""
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                self.attach(*command), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+        try:
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+    def init_pid(self) -> str:
+        """Its first process, as the host numbers it; empty when it does not run."""
+        return self._info("-p")
+
+    def log(self) -> str:
+        """LXC's log; each line of a hook's output is in it."""
+        path = f"{self.lxc_path}/{self.name}/log"
+        return self.outer.run("cat", path) if self.outer else Path(path).read_text()
+
+    @contextmanager
+    def running(self) -> Iterator["Container"]:
+        """Start it; at the end it is gone, with its monitor and its cgroups."""
+        # In the foreground: when lxc-start has ended, all that LXC itself cleans up is gone.
+        log = f"{self.lxc_path}/{self.name}/log"
+        start = self._tool("lxc-start", "-F", "-l", "DEBUG", "-o", log, "--", *_INIT.split())
+        process = subprocess.Popen(
+            [*self.start_in, *start],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(
+                lambda: process.poll() is not None or self._info("-s") == "RUNNING",
+                f"{self.name} runs",
+                30,
+            )
+            assert process.poll() is None, f"{self.name} did not start: {self.log()[-4000:]}"
+            yield self
+        finally:
+            self._stop(process)
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        subprocess.run(self._tool("lxc-stop", "-k"), capture_output=True)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+        process.wait()
+        if self.outer is None:
+            _remove_lxc_cgroups(self.name)
+
+    def _info(self, option: str) -> str:
+        info = subprocess.run(self._tool("lxc-info", "-H", option), capture_output=True, text=True)
+        return info.stdout.strip()
+
+    def _tool(self, name: str, *arguments: str) -> list[str]:
+        command = [name, "-P", str(self.lxc_path), "-n", self.name, *arguments]
+        return self.outer.attach(*command) if self.outer else command
+
+
+def limits(*, memory: str, cpus: str) -> str:
+    """Configuration lines; LXC ignores those for the cgroup version that is not there."""
+    return f"""
+lxc.cgroup.memory.limit_in_bytes = {memory}
+lxc.cgroup.cpuset.cpus = {cpus}
+lxc.cgroup2.memory.max = {memory}
+lxc.cgroup2.cpuset.cpus = {cpus}
+"""
+
+
+def _remove_lxc_cgroups(name: str) -> None:
+    """An lxc-start that was interrupted leaves lxc.monitor.NAME and lxc.payload.NAME."""
+    for directory in cgroups_named(f"lxc.*.{name}"):
+        remove_cgroup(directory)

@@ -1,0 +1,105 @@
+"""A directory for one test's containers: an installed hook, configurations, writable layers."""
+
+import itertools
+from pathlib import Path
+
+from lxcfs_py.cli import main
+from tests.lxc.containers import Container, limits
+
+_DROP_IN = "usr/share/lxc/config/common.conf.d/00-lxcfs-py.conf"
+
+_IDS = "100000 65536"
+# lxc-start maps ids by newuidmap, which wants a line for root in files that are not ours to edit.
+_WITH_SUBORDINATE_IDS = (
+    "unshare",
+    "--mount",
+    "sh",
+    "-ec",
+    'mount --bind "$0" /etc/subuid; mount --bind "$0" /etc/subgid; exec "$@"',
+)
+
+
+class Place:
+    """A directory for one test's containers, and an installed hook in it."""
+
+    def __init__(self, directory: Path, rootfs: Path) -> None:
+        self.directory = directory
+        self.rootfs = rootfs
+        self._numbers = itertools.count()
+
+    def container(self, mountpoint: Path, *settings: str, memory: str = "512M") -> Container:
+        """A privileged container, whose root file system the test may change."""
+        name = self._new_name()
+        upper = self.upper(name)
+        upper.mkdir(parents=True)
+        rootfs = f"lxc.rootfs.path = overlay:{self.rootfs}:{upper}"
+        self._configure(name, mountpoint, rootfs, limits(memory=memory, cpus="0"), *settings)
+        return Container(name, self.directory)
+
+    def unprivileged(self, mountpoint: Path, *settings: str, memory: str = "256M") -> Container:
+        """A container in a user namespace."""
+        name = self._new_name()
+        ids = self.directory / "subordinate-ids"
+        ids.write_text(f"root:{_IDS.replace(' ', ':')}\n")
+        self._configure(
+            name,
+            mountpoint,
+            f"lxc.rootfs.path = dir:{self.rootfs}",
+            "lxc.rootfs.options = idmap=container",  # as if all of it were chowned
+            f"lxc.idmap = u 0 {_IDS}",
+            f"lxc.idmap = g 0 {_IDS}",
+            limits(memory=memory, cpus="0"),
+            *settings,
+        )
+        return Container(name, self.directory, start_in=(*_WITH_SUBORDINATE_IDS, str(ids)))
+
+    def nested(self, outer: Container, mountpoint: Path, *, memory: str) -> Container:
+        """A container in `outer`, to be made before that one starts. Debian's own configuration
+        includes the drop-in that `install --root` put into the outer one's file system.
+        """
+        upper = self.upper(outer.name)
+        main(["install", "lxc", "--root", str(upper), "--mountpoint", str(mountpoint)])
+        (upper / str(mountpoint).lstrip("/")).mkdir(parents=True)
+        directory = upper / "var/lib/lxc/inner"
+        directory.mkdir(parents=True)
+        common = "lxc.include = /usr/share/lxc/config/common.conf"
+        rootfs = "lxc.rootfs.path = dir:/mnt"
+        lines = (common, rootfs, *_settings("inner"), limits(memory=memory, cpus="0"))
+        (directory / "config").write_text("\n".join(lines))
+        return Container("inner", Path("/var/lib/lxc"), outer=outer)
+
+    def nesting(self) -> tuple[str, ...]:
+        """What a container needs to have others in it."""
+        return (
+            "lxc.mount.auto =",  # empties the list
+            "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force",
+            f"lxc.mount.entry = {self.rootfs} mnt none bind,ro 0 0",
+        )
+
+    def upper(self, name: str) -> Path:
+        """What the container sees instead of the same path of the root file system."""
+        return self.directory / f"{name}.upper"
+
+    def _new_name(self) -> str:
+        return f"{self.directory.name}-{next(self._numbers)}"
+
+    def _configure(self, name: str, mountpoint: Path, *lines: str) -> None:
+        """Write the configuration; the hook is an installed one, and anybody can reach it."""
+        installed = self.directory / "installed"
+        main(["install", "lxc", "--root", str(installed), "--mountpoint", str(mountpoint)])
+        drop_in = (installed / _DROP_IN).read_text().replace(" /usr/", f" {installed}/usr/")
+        (self.directory / name).mkdir()
+        text = "\n".join((*_settings(name), drop_in, *lines))
+        (self.directory / name / "config").write_text(text)
+
+
+def _settings(name: str) -> tuple[str, ...]:
+    return (
+        f"lxc.uts.name = {name}",
+        "lxc.apparmor.profile = unconfined",
+        "lxc.net.0.type = empty",
+        "lxc.mount.auto = proc:mixed sys:mixed",
+        "lxc.console.path = none",
+        "lxc.tty.max = 0",
+        "lxc.pty.max = 64",
+    )

@@ -1,0 +1,113 @@
+"""The daemon as its users start it: a program, a mount point, and READY=1 when it serves."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.support.mounts import unmount_below
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A daemon that serves at `mountpoint`; `process` is its leader."""
+
+    process: subprocess.Popen[bytes]
+    mountpoint: Path
+    log: Path
+
+    def file(self, name: str) -> Path:
+        """A served file: `proc/meminfo`."""
+        return self.mountpoint / name
+
+    def stop(self, seconds: float = 10) -> int:
+        """End it as a service manager would, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """End all of it with no chance to unmount: the mount stays, dead."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+@contextmanager
+def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
+    """A daemon on a mount of its own, which anybody may reach; nothing remains of it.
+
+    Raises:
+      RuntimeError: it ended, or did not become ready; shows its log.
+    """
+    with ExitStack() as stack:
+        prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
+        # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
+        directory.chmod(0o755)  # unprivileged containers come through it
+        mountpoint, log = directory / "mnt", directory / "log"
+        mountpoint.mkdir()
+        stack.callback(unmount_below, directory)
+        notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        notify.bind(str(directory / "notify"))
+        process = _start(_command(directory, mountpoint, options), directory / "notify", log)
+        stack.callback(_end, process)
+        _wait_until_ready(process, notify, log)
+        yield Daemon(process, mountpoint, log)
+
+
+def _command(directory: Path, mountpoint: Path, options: tuple[str, ...]) -> list[str]:
+    program = [sys.executable, "-m", "lxcfs_py"]
+    places = ["--pidfile", f"{directory}/pid", "--runtime-dir", str(directory)]
+    return [*program, *places, *options, str(mountpoint)]
+
+
+def _start(command: list[str], notify: Path, log: Path) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")]))
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            env=os.environ | {"NOTIFY_SOCKET": str(notify), "PYTHONPATH": path},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # its processes can be ended together
+        )
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], notify: socket.socket, log: Path, seconds: float = 30
+) -> None:
+    deadline = time.monotonic() + seconds
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        while time.monotonic() < deadline:
+            left = max(deadline - time.monotonic(), 0)
+            ready, _, _ = select.select([notify.fileno(), pidfd], [], [], left)
+            if notify.fileno() in ready and b"READY=1" in notify.recv(4096).split(b"\n"):
+                return
+            if pidfd in ready:
+                break
+    finally:
+        os.close(pidfd)
+    raise RuntimeError(f"the daemon is not ready (status {process.poll()}): {log.read_text()}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End what is still there of the daemon's session, gently at first."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
