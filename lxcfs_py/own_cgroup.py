@@ -7,7 +7,6 @@ Documentation/admin-guide/cgroup-v2.rst; Documentation/admin-guide/cgroup-v1/{me
 import contextlib
 import errno
 import os
-import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import NamedTuple, Self
 
 from lxcfs_py import owned
 from lxcfs_py.errors import CannotRun
+from lxcfs_py.kernel.mountinfo import parse_mountinfo
 
 # Limits live in the first three; the others only count. v1's "blkio" is v2's "io".
 _V1_CONTROLLERS = frozenset({"memory", "cpu", "cpuset", "cpuacct", "pids", "blkio"})
@@ -117,33 +117,19 @@ def remove_stale() -> None:
 
 def hierarchies() -> Sequence[Hierarchy]:
     """The mounted hierarchies that have a controller we know, and cgroup2 in any case (PSI)."""
-    versions: dict[str, tuple[int, frozenset[str]]] = {}
-    mountpoints: dict[str, list[str]] = {}
-    with open("/proc/self/mountinfo", errors="surrogateescape") as lines:
-        for line in lines:
-            before, _, after = line.partition(" - ")
-            _, _, device, _, mountpoint, *_ = before.split()
-            fstype, _, options = after.split()[:3]
-            if fstype == "cgroup2":
-                versions[device] = 2, frozenset()
-            elif fstype == "cgroup" and (known := _V1_CONTROLLERS.intersection(options.split(","))):
-                versions[device] = 1, known
-            else:
-                continue
-            mountpoints.setdefault(device, []).append(_unescape(mountpoint))
-    return tuple(
-        Hierarchy(
-            version,
-            controllers if version == 1 else _v2_controllers(mountpoints[device][0]),
-            tuple(mountpoints[device]),
-        )
-        for device, (version, controllers) in versions.items()
-    )
-
-
-def _unescape(path: str) -> str:
-    """Space, tab, newline and backslash are octal in mountinfo: fs/proc_namespace.c, mangle()."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
+    with open("/proc/self/mountinfo", "rb") as file:
+        mounts = list(parse_mountinfo(file.read()))
+    found: dict[str, Hierarchy] = {}
+    for mount in mounts:
+        known = found.get(mount.device)
+        if known is not None:
+            found[mount.device] = known._replace(mountpoints=(*known.mountpoints, mount.mountpoint))
+        elif mount.fstype == "cgroup2":
+            controllers = _v2_controllers(mount.mountpoint)
+            found[mount.device] = Hierarchy(2, controllers, (mount.mountpoint,))
+        elif mount.fstype == "cgroup" and (controllers := _V1_CONTROLLERS & mount.super_options):
+            found[mount.device] = Hierarchy(1, controllers, (mount.mountpoint,))
+    return tuple(found.values())
 
 
 def _v2_controllers(root: str) -> frozenset[str]:

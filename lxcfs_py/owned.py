@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Iterator
 
+from lxcfs_py.kernel.pid import parse_start_time
+
 _PREFIX = "lxcfs-py-try"
 _NAME = re.compile(rf"{_PREFIX}-(\d+)-(\d+)")
 
@@ -34,8 +36,6 @@ def _start_time(pid: int) -> int | None:
     """In clock ticks since boot; None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
+            return parse_start_time(file.read())
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # Field 22; the second is the command's name, which may contain anything: proc_pid_stat(5).
-    return int(text.rpartition(b")")[2].split()[19])

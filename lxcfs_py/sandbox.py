@@ -22,7 +22,9 @@ from collections.abc import Iterator
 from types import FrameType
 
 from lxcfs_py import own_cgroup, private_daemon, sandbox_init
+from lxcfs_py.daemon.mountpoint import SOURCE, mount_at
 from lxcfs_py.errors import CannotRun
+from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import DEFAULT_MOUNTPOINT
 from lxcfs_py.own_cgroup import Limits, OwnCgroup
 from lxcfs_py.sandbox_init import FORWARDED
@@ -35,6 +37,7 @@ from lxcfs_py.syscalls import (
     unshare,
 )
 
+_CPU_LIST = re.compile(r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*", re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _WATCHED = FORWARDED | {signal.SIGCHLD, signal.SIGIO}
 # SIGTTOU: taking the terminal back from the background. SIGCONT: for pid 1, which inherits this.
@@ -123,22 +126,15 @@ def _cpus(text: str) -> float:
 
 
 def _cpuset(text: str) -> str:
-    with open("/sys/devices/system/cpu/online") as file:
-        online = file.read().strip()
-    if not (asked := _cpu_numbers(text)) or not asked <= _cpu_numbers(online):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of CPUs out of {online}")
+    with open("/sys/devices/system/cpu/online", "rb") as file:
+        online = file.read()
+    # Without the pattern, int() would take more than the kernel does.
+    asked = parse_cpulist(text.encode()) if _CPU_LIST.fullmatch(text) else ()
+    if not asked or not set(asked) <= set(parse_cpulist(online)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of CPUs out of {online.decode().strip()}"
+        )
     return text
-
-
-def _cpu_numbers(text: str) -> set[int]:
-    """The numbers in a list like 0-1,3; none if it is not such a list."""
-    numbers: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part)
-        if match is None:
-            return set()
-        numbers.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return numbers
 
 
 def _shell() -> str:
@@ -178,11 +174,10 @@ def _served(mountpoint: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _is_served(mountpoint: str) -> bool:
-    """Whether somebody answers there; what a dead daemon leaves says ENOTCONN."""
-    try:
-        return os.path.ismount(mountpoint) and os.path.exists(f"{mountpoint}/proc/meminfo")
-    except OSError:
-        return False
+    """Whether a daemon of ours, a live one, is mounted there."""
+    found = mount_at(mountpoint)
+    # A dead one says ENOTCONN to everything.
+    return bool(found and found.source == SOURCE and os.path.exists(f"{mountpoint}/proc"))
 
 
 def _run_container(container: sandbox_init.Container) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lxcfs_py import own_cgroup, sandbox, sandbox_init
-from tests.support_try import (
+from tests.support.sandbox import (
     SECONDS,
     Terminal,
     cgroups,
@@ -23,8 +23,8 @@ from tests.support_try import (
     run,
     running,
     served_files,
-    wait_for,
 )
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: cgroups and namespaces")
 
@@ -216,13 +216,13 @@ def test_a_kill_of_try_ends_everything_and_leaves_no_mounts(served: Path) -> Non
         process.kill()
         process.wait()
 
-        wait_for(lambda: is_gone(init) and is_gone(inner), "the container dies")
+        wait_until(lambda: is_gone(init) and is_gone(inner), "the container dies")
 
         def is_clean() -> bool:
             sandbox.remove_stale()
             return not leftovers(process.pid)
 
-        wait_for(is_clean, "remove_stale finds everything")
+        wait_until(is_clean, "remove_stale finds everything")
 
 
 # Stale clean-up

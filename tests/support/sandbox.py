@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 from lxcfs_py import own_cgroup, syscalls
+from lxcfs_py.daemon.mountpoint import SOURCE
 
 SECONDS = 30.0
 """The deadline of everything that is waited for; the machine may be busy."""
@@ -50,14 +51,6 @@ def running(served: Path | str, *arguments: str) -> Iterator[subprocess.Popen[st
             yield process
         finally:
             process.kill()
-
-
-def wait_for(what: Callable[[], object], about: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not what():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {SECONDS:.0f} s: {about}")
-        time.sleep(0.01)
 
 
 def children(pid: int) -> list[int]:
@@ -160,7 +153,7 @@ class Terminal:
 @contextlib.contextmanager
 def served_files(directory: Path) -> Iterator[Path]:
     """A mount with a few files in a daemon's layout, for what needs no daemon."""
-    syscalls.mount("tmpfs", str(directory), "tmpfs")
+    syscalls.mount(SOURCE, str(directory), "tmpfs")
     try:
         for name, text in (
             ("proc/meminfo", "MemTotal: served\n"),
