@@ -225,8 +225,9 @@ def _stop_with(init: int) -> None:
     """The command was stopped, by ctrl-z for example: stop too, so that the shell takes over."""
     os.kill(0, signal.SIGTSTP)
     # Somebody has continued us. In the foreground again?
-    if os.tcgetpgrp(0) == os.getpgrp():
-        os.tcsetpgrp(0, init)
+    with contextlib.suppress(OSError):  # it was hung up
+        if os.tcgetpgrp(0) == os.getpgrp():
+            os.tcsetpgrp(0, init)
     os.killpg(init, signal.SIGCONT)
 
 

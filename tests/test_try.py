@@ -275,12 +275,13 @@ def test_ctrl_z_stops_the_job_and_fg_continues_it(served: Path) -> None:
         terminal.type("one\n")
         terminal.expect("got-one")
         terminal.type("\x1a")
-        terminal.expect("Stopped")
+        terminal.expect(r"Stopped[^#]*\n.*# ")
         terminal.type("fg\n")
         terminal.expect("fg\r\n")
         terminal.type("two\n")
         terminal.expect("got-two")
         terminal.type("\x04")
+        terminal.expect("# ")
         terminal.type("echo status $?\n")
         terminal.expect("status 0")
         terminal.type("exit 0\n")
@@ -317,6 +318,7 @@ def test_a_pipeline_stays_one_job(served: Path) -> None:
     # The end of the pipeline reads the terminal, as a pager does.
     script = " ".join(command(served, "--", "echo", "text")) + " | sh -c 'cat; read x </dev/tty'"
     with Terminal(["bash", "--norc", "--noprofile", "-i"]) as terminal:
+        terminal.expect("# ")
         terminal.type(script + "; echo status $?\n")
         terminal.expect("text\r\n")
         terminal.type("\n")
@@ -332,6 +334,22 @@ def test_a_hang_up_ends_it(served: Path) -> None:
 
     assert os.waitstatus_to_exitcode(status) == 128 + signal.SIGHUP
     assert not leftovers(pid)
+
+
+def test_a_hang_up_ends_a_stopped_one(served: Path) -> None:
+    with Terminal(["bash", "--norc", "--noprofile", "-i"]) as terminal:
+        terminal.expect("# ")
+        script = "echo re''ady; exec sleep 1000"
+        terminal.type(shlex.join(command(served, "--", "sh", "-c", script)) + "\n")
+        terminal.expect("ready\r\n")
+        terminal.type("\x1a")
+        terminal.expect(r"Stopped[^#]*\n.*# ")
+        (pid,) = children(terminal.pid)
+        assert leftovers(pid)
+        terminal.hang_up()
+        os.waitpid(terminal.pid, 0)
+
+        wait_until(lambda: not leftovers(pid), "it cleans up")
 
 
 # Wrong use
