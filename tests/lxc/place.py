@@ -45,7 +45,7 @@ class Place:
             name,
             mountpoint,
             f"lxc.rootfs.path = dir:{self.rootfs}",
-            "lxc.rootfs.options = idmap=container",  # as if all of it were chowned
+            "lxc.rootfs.options = idmap=container,ro",  # as if all of it were chowned
             f"lxc.idmap = u 0 {_IDS}",
             f"lxc.idmap = g 0 {_IDS}",
             limits(memory=memory, cpus="0"),
