@@ -20,16 +20,17 @@ class Plan:
     scale_turns: int
     """Reads of each of the readers."""
     idle_seconds: float
+    """A multiple of the 5 s between two samples of the load average."""
     starts: int
     loadavg_seconds: float
-    """A multiple of the 5 s between two samples."""
+    """A multiple of 5 s, too."""
 
 
 FULL = Plan(
     rounds=9,
     file_seconds=0.5,
     mix_seconds=2.0,
-    scale_rounds=3,
+    scale_rounds=5,
     scale_steps=(1, 100, 1000),
     scale_turns=24,
     idle_seconds=20.0,
@@ -38,13 +39,13 @@ FULL = Plan(
 )
 
 QUICK = Plan(
-    rounds=5,
+    rounds=3,
     file_seconds=0.1,
     mix_seconds=0.3,
     scale_rounds=1,
-    scale_steps=(1, 100, 1000),
-    scale_turns=8,
-    idle_seconds=3.0,
+    scale_steps=(1, 1000),
+    scale_turns=12,
+    idle_seconds=5.0,
     starts=3,
     loadavg_seconds=10.0,
 )

@@ -1,7 +1,5 @@
 """Sampling load averages: 1,000 containers of 10 threads, each of which has asked once."""
 
-from itertools import chain
-
 from benchmarks.bench import Bench
 from benchmarks.containers import containers
 from benchmarks.readers import read_in_turns
@@ -18,10 +16,10 @@ def measure(bench: Bench) -> None:
     helpers, plan = bench.helpers, bench.plan
     row = f"{_CONTAINERS} containers, {_CONTAINERS * _THREADS} threads"
     with containers(helpers.containers, bench.hierarchies, _CONTAINERS, threads=_THREADS) as where:
-        for name, server in chain.from_iterable(bench.rounds(plan.scale_rounds)):
-            with server.running(helpers) as running:
-                assert running.pid
-                file = running.view / "loadavg"
-                read_in_turns(helpers.reader, where, [file], readers=_CONTAINERS, turns=1)
-                used = idle_cpu(running.pid, plan.loadavg_seconds)
-                bench.results.add(_CPU, row, name, 100 * used)
+        for servers in bench.rounds(plan.scale_rounds):
+            with bench.all_running(servers) as running:
+                for _, server in running:
+                    file = server.view / "loadavg"
+                    read_in_turns(helpers.reader, where, [file], readers=_CONTAINERS, turns=1)
+                for name, used in idle_cpu(running, plan.loadavg_seconds).items():
+                    bench.results.add(_CPU, row, name, 100 * used)

@@ -1,12 +1,11 @@
 """Many containers: 1, 100, 1,000, each with a pid namespace, cgroups and an init.
 
 The same number of readers at every step, spread over the containers that there are, one read at
-a time: what changes from step to step is the number of containers and nothing else. One daemon
-at a time here, as the others' samplers would not sleep.
+a time: what changes from step to step is the number of containers and nothing else.
 """
 
 import time
-from itertools import chain
+from collections.abc import Mapping, Sequence
 
 from benchmarks.bench import Bench
 from benchmarks.containers import Containers, containers
@@ -23,23 +22,30 @@ _IDLE = Kind("scale: CPU when nobody reads", "% of a core", Target("ours", "<", 
 
 
 def measure(bench: Bench) -> None:
-    """Each server is started once in a round and sees the containers become more."""
+    """The servers are started once in a round and see the containers become more."""
     most = max(bench.plan.scale_steps)
     with containers(bench.helpers.containers, bench.hierarchies, most) as all_containers:
-        for name, server in chain.from_iterable(bench.rounds(bench.plan.scale_rounds)):
-            with server.running(bench.helpers) as running:
-                _measure_steps(bench, name, running, all_containers)
+        for servers in bench.rounds(bench.plan.scale_rounds):
+            with bench.all_running(servers) as running:
+                _measure_round(bench, running, all_containers)
 
 
-def _measure_steps(bench: Bench, server: str, running: Running, where: Containers) -> None:
-    medians = [
-        _measure_step(bench, server, running, where.first(step)) for step in bench.plan.scale_steps
-    ]
+def _measure_round(bench: Bench, servers: Sequence[tuple[str, Running]], where: Containers) -> None:
+    medians: dict[str, list[float]] = {name: [] for name, _ in servers}
+    for step in bench.plan.scale_steps:
+        row = f"{step} container{'s' if step > 1 else ''}"
+        for name, running in servers:
+            medians[name].append(_measure_step(bench, name, running, where.first(step), row))
+        for name, used in idle_cpu(servers, bench.plan.idle_seconds).items():
+            bench.results.add(_IDLE, row, name, 100 * used)
     steps = f"{bench.plan.scale_steps[-1]} containers / {bench.plan.scale_steps[0]}"
-    bench.results.add(_GROWTH, steps, server, medians[-1] / medians[0])
+    for name, (first, *_, last) in medians.items():
+        bench.results.add(_GROWTH, steps, name, last / first)
 
 
-def _measure_step(bench: Bench, server: str, running: Running, where: Containers) -> float:
+def _measure_step(
+    bench: Bench, server: str, running: Running, where: Containers, row: str
+) -> float:
     assert running.pid
     samples = read_in_turns(
         bench.helpers.reader,
@@ -49,16 +55,18 @@ def _measure_step(bench: Bench, server: str, running: Running, where: Containers
         turns=bench.plan.scale_turns,
     )
     used = memory(running.pid)
-    row = f"{len(where.names)} containers"
     bench.results.add(_P50, row, server, samples.percentile(50) * 1e6)
     bench.results.add(_RSS, row, server, used.rss / 1e6)
     bench.results.add(_PSS, row, server, used.pss / 1e6)
-    bench.results.add(_IDLE, row, server, 100 * idle_cpu(running.pid, bench.plan.idle_seconds))
     return samples.percentile(50)
 
 
-def idle_cpu(pid: int, seconds: float) -> float:
-    """The part of a core that a daemon uses while nobody asks it anything."""
-    before = cpu_seconds(pid)
+def idle_cpu(servers: Sequence[tuple[str, Running]], seconds: float) -> Mapping[str, float]:
+    """The part of a core that each daemon uses while nobody asks it anything."""
+    before = {name: cpu_seconds(running.pid) for name, running in servers if running.pid}
     time.sleep(seconds)
-    return (cpu_seconds(pid) - before) / seconds
+    return {
+        name: (cpu_seconds(running.pid) - before[name]) / seconds
+        for name, running in servers
+        if running.pid
+    }
