@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -31,6 +32,9 @@ _SECTIONS: Mapping[str, Callable[[Bench], None]] = {
     # The cgroup tree's rows (MKDIR, READDIR, a boot of systemd on it) go here when it exists.
 }
 
+_RECORD = Path(__file__).parent / "RESULTS"
+"""Where a run goes that is for the record."""
+
 _NOTES = [
     "lxcfs runs with -l throughout: ours has the load average always, and both are to do the "
     "same work. Without -l lxcfs' loadavg is the host's text.",
@@ -49,7 +53,10 @@ def main() -> int:
     mount("tmpfs", "/run", "tmpfs")  # where lxcfs makes its directories
     how = facts(options.lxcfs, options.python, _how(options))
     results = Results()
-    notes = [*_NOTES, *_measure(options, results)]
+    try:
+        notes = [*_NOTES, *_measure(options, results)]
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     _write(options.output, markdown(how, results.rows, notes), as_json(how, results.rows, notes))
     return 0
 
@@ -66,8 +73,15 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the interpreter for lxcfs_py")
     parser.add_argument("--lxcfs", default="lxcfs", help="the peer's program")
     parser.add_argument("--cgroup", default=f"lxcfs-py-bench-{os.getpid()}", help="its name")
-    parser.add_argument("--output", type=Path, help="where the results go, without .md and .json")
-    return parser.parse_args()
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="where the results go, without .md and .json (a full run: benchmarks/RESULTS)",
+    )
+    options = parser.parse_args()
+    if not (options.output or options.quick or options.self_check or options.only):
+        options.output = _RECORD
+    return options
 
 
 def _how(options: argparse.Namespace) -> str:
@@ -85,8 +99,9 @@ def _measure(options: argparse.Namespace, results: Results) -> list[str]:
         servers = {**_daemons(options), FLOOR: floor(helpers.floor), KERNEL: KERNEL_SERVER}
         bench = Bench(plan, helpers, own, servers, results)
         for name in options.only or _SECTIONS:
-            print(f"{name} ...", file=sys.stderr, flush=True)
+            begin = time.monotonic()
             _SECTIONS[name](bench)
+            print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
         return [f"The readers' CPU quota was hit {own.throttled()} times."]
 
 
