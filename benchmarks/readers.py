@@ -46,10 +46,16 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def read_together(
-    program: Path, where: Containers, files: Sequence[Path], *, readers: int, seconds: float
+    program: Path,
+    where: Containers,
+    files: Sequence[Path],
+    *,
+    readers: int,
+    seconds: float,
+    pause: float = 0.0,
 ) -> Samples:
-    """All readers at the same time, for a while, each in the next container."""
-    how = ["-s", str(round(seconds * 1000))]
+    """All readers at the same time, for a while, each in the next container; seconds."""
+    how = ["-s", str(round(seconds * 1000)), "-p", str(round(pause * 1e6))]
     return _run(program, where, files, readers, how, _WARM_UP, timeout=seconds + 60)
 
 

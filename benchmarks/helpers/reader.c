@@ -1,11 +1,13 @@
 /*
  * Readers: processes inside containers that open, read to the end and close files, and time it.
  *
- * reader -g ROOT... -f FILE... -n READERS [-w WARMUP] (-s MILLISECONDS | -t TURNS) < CONTAINERS
+ * reader -g ROOT... -f FILE... -n READERS [-w WARMUP] [-p MICROSECONDS]
+ *        (-s MILLISECONDS | -t TURNS) < CONTAINERS
  *
  * CONTAINERS are lines of "PID NAME": a container's init and its cgroup below each ROOT. Reader i
  * is in container i modulo their number and reads FILE i, i + 1, ... modulo theirs. With -s all
- * read at the same time, for so long; with -t one after the other, TURNS times each.
+ * read at the same time, for so long, with a pause of -p before each read; with -t one after the other, TURNS times each, all of
+ * them with cold caches: few readers are not to be faster than many that waited for long.
  * Writes struct sample in binary to stdout, reader by reader, without the warm-up.
  */
 #define _GNU_SOURCE
@@ -50,7 +52,7 @@ static struct container *containers;
 static int container_count;
 static const char *files[MAX_FILES];
 static int file_count;
-static int reader_count = 1, warmup = 1, milliseconds, turns;
+static int reader_count = 1, warmup = 1, milliseconds, turns, pause_time;
 static struct reader *readers;
 static pthread_barrier_t *start;
 
@@ -88,11 +90,21 @@ static void take_sample(int number, unsigned int step)
 	reader->count++;
 }
 
+/* Fill the caches that a core has for itself with something else. */
+static void cool_down(void)
+{
+	static volatile char memory[1024 * 1024];
+
+	for (size_t i = 0; i < sizeof(memory); i += 64)
+		memory[i]++;
+}
+
 static void read_in_turns(int number)
 {
 	for (int turn = 0; turn < turns; turn++) {
 		while (sem_wait(&readers[number].turn))
 			;
+		cool_down();
 		take_sample(number, turn);
 		sem_post(&readers[(number + 1) % reader_count].turn);
 	}
@@ -102,8 +114,11 @@ static void read_for_a_while(int number)
 {
 	uint64_t end = now() + (uint64_t)milliseconds * 1000000;
 
-	for (unsigned int step = 0; step < MAX_SAMPLES && now() < end; step++)
+	for (unsigned int step = 0; step < MAX_SAMPLES && now() < end; step++) {
+		if (pause_time)
+			usleep(pause_time);
 		take_sample(number, step);
+	}
 }
 
 static void run_reader(int number)
@@ -203,7 +218,7 @@ static void read_containers(void)
 
 static bool parse_options(int argc, char **argv)
 {
-	for (int option; (option = getopt(argc, argv, "f:g:n:s:t:w:")) != -1;) {
+	for (int option; (option = getopt(argc, argv, "f:g:n:p:s:t:w:")) != -1;) {
 		switch (option) {
 		case 'f':
 			if (file_count == MAX_FILES)
@@ -212,6 +227,7 @@ static bool parse_options(int argc, char **argv)
 			break;
 		case 'g': add_root(&roots, optarg); break;
 		case 'n': reader_count = atoi(optarg); break;
+		case 'p': pause_time = atoi(optarg); break;
 		case 's': milliseconds = atoi(optarg); break;
 		case 't': turns = atoi(optarg); break;
 		case 'w': warmup = atoi(optarg); break;
