@@ -18,13 +18,15 @@ from benchmarks.machine import facts
 from benchmarks.plan import FULL, QUICK
 from benchmarks.report import as_json, markdown
 from benchmarks.results import FLOOR, KERNEL, LXCFS, OURS, Results
-from benchmarks.sections import latency, loadavg, scale, start, throughput
+from benchmarks.sections import large, latency, loadavg, scale, spaced, start, throughput
 from benchmarks.servers import KERNEL as KERNEL_SERVER
 from benchmarks.servers import Server, floor, lxcfs, ours
 from lxcfs_py.syscalls import mount
 
 _SECTIONS: Mapping[str, Callable[[Bench], None]] = {
     "latency": latency.measure,
+    "spaced": spaced.measure,
+    "large": large.measure,
     "throughput": throughput.measure,
     "scale": scale.measure,
     "start": start.measure,
