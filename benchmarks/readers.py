@@ -1,5 +1,6 @@
 """Running readers (helpers/reader.c) in containers, and what they saw."""
 
+import math
 import subprocess
 from array import array
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ class Samples:
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that is not below so many percent of all (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100).__trunc__() - 1)]
+    return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]
 
 
 def read_together(
