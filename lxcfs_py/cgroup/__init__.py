@@ -64,6 +64,11 @@ class CgroupReader:
         self._lineages.clear()
         self._places.clear()
 
+    def forget_values(self) -> None:
+        """A new set of questions begins: every answer to it is of one moment, and fresh."""
+        for lineage in self._lineages.values():
+            lineage.forget_values()
+
     def path(self, key: str) -> str:
         """The path of the container's cgroup in a hierarchy."""
         return self._paths.get(key, "/")

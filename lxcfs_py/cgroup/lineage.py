@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 from lxcfs_py.host import read_all
+from lxcfs_py.kernel.formats import parse_flat_keyed
 
 # A container may nest cgroups without end; descriptors are for the usual depth.
 _LEVELS_KEPT_OPEN = 16
@@ -30,6 +31,7 @@ class Lineage:
         """1 for a child of the root."""
         self._descriptors = descriptors
         self._files: dict[tuple[str, int], int] = {}
+        self._parsed: dict[tuple[str, int], dict[bytes, int]] = {}
         self._directory = os.open(
             mountpoint + path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         )
@@ -52,6 +54,20 @@ class Lineage:
         # These files are made in one piece: a read that fills less than the buffer is all of it.
         text = os.pread(file, _READ_SIZE, 0)
         return text if len(text) < _READ_SIZE else read_all(file)
+
+    def flat_keyed(self, name: str, level: int = 0) -> dict[bytes, int]:
+        """The values of a flat keyed file, read once for each set of questions.
+
+        memory.stat is the dearest of all: 7 us to read, 8 us to parse.
+        """
+        parsed = self._parsed.get((name, level))
+        if parsed is None:
+            parsed = self._parsed[name, level] = parse_flat_keyed(self.read(name, level))
+        return parsed
+
+    def forget_values(self) -> None:
+        """A new set of questions begins."""
+        self._parsed.clear()
 
     def read_where_enabled(self, name: str) -> tuple[bytes, int] | None:
         """The text of a file in the nearest cgroup that has it, and that cgroup's level."""
