@@ -112,7 +112,8 @@ class _HostCgroups(Container):
             self.state = states.read(self.key)
 
     def refresh(self) -> None:
-        """Its cgroups are what it is known by."""
+        # Its cgroups are what it is known by.
+        self.cgroups.forget_values()
 
     def age(self) -> float | None:
         return None

@@ -120,6 +120,8 @@ class Container(ABC):
                 self._machine.hierarchies, parse_membership(membership), self._machine.descriptors
             )
             self._membership = membership
+        else:
+            self._reader.forget_values()
 
     @property
     def cgroups(self) -> CgroupReader:

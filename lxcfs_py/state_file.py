@@ -1,21 +1,19 @@
-"""Memory that outlives a worker, and the daemon: a file of records, mapped.
+"""Records that outlive a worker, and the daemon.
 
 A record has two copies; a write goes to the one not in use and then, in one byte, declares it in
 use. So whenever the writer dies, a whole record is there. One process writes at a time.
 """
 
-import mmap
-import os
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_MAGIC = b"lxcfs-py"
-_FILE_HEADER = struct.Struct("<8sIII36s")
-"""Magic, layout, record size, number of slots, boot id."""
-_PAGE = 4096
+from lxcfs_py.mapped_file import HEADER_SIZE, map_file
+
 _SLOT_HEADER = struct.Struct("<QQB7x")
 """Key (two numbers; 0 and 0: a free slot) and the copy in use."""
+_COPY = _SLOT_HEADER.size - 8
+"""Where the number of the copy in use is."""
 
 
 class Key(NamedTuple):
@@ -29,20 +27,12 @@ class StateFile:
     """The records by key."""
 
     def __init__(self, path: str, *, layout: int, record_size: int, slots: int = 8192) -> None:
-        """Open a file, or make it; what another boot or another layout has left is dropped."""
+        """Open a file, or make it; records of another boot or layout are dropped."""
         self._record_size = record_size
         self._slot_size = _SLOT_HEADER.size + 2 * record_size
-        with open("/proc/sys/kernel/random/boot_id", "rb") as boot_id:
-            header = _FILE_HEADER.pack(_MAGIC, layout, record_size, slots, boot_id.read().strip())
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            if os.pread(file, len(header), 0) != header:
-                os.ftruncate(file, 0)
-                os.ftruncate(file, _PAGE + slots * self._slot_size)  # sparse: used slots cost
-                os.pwrite(file, header, 0)
-            self._map = mmap.mmap(file, 0)
-        finally:
-            os.close(file)
+        self._map = map_file(
+            path, layout=b"state %d %d" % (layout, record_size), size=slots * self._slot_size
+        )
         self._slots: dict[Key, int] = {}
         self._free: list[int] = []
         for slot in range(slots - 1, -1, -1):
@@ -53,7 +43,7 @@ class StateFile:
                 self._free.append(slot)
 
     def _offset(self, slot: int) -> int:
-        return _PAGE + slot * self._slot_size
+        return HEADER_SIZE + slot * self._slot_size
 
     def kept(self) -> Iterator[Key]:
         """Whose records there are."""
@@ -65,8 +55,7 @@ class StateFile:
         if slot is None:
             return None
         offset = self._offset(slot)
-        copy = self._map[offset + _SLOT_HEADER.size - 8]
-        start = offset + _SLOT_HEADER.size + copy * self._record_size
+        start = offset + _SLOT_HEADER.size + self._map[offset + _COPY] * self._record_size
         return self._map[start : start + self._record_size]
 
     def write(self, key: Key, record: bytes) -> None:
@@ -79,9 +68,9 @@ class StateFile:
             self._put(slot, record, copy=0)
             _SLOT_HEADER.pack_into(self._map, self._offset(slot), *key, 0)
             return
-        copy = 1 - self._map[self._offset(slot) + _SLOT_HEADER.size - 8]
+        copy = 1 - self._map[self._offset(slot) + _COPY]
         self._put(slot, record, copy=copy)
-        self._map[self._offset(slot) + _SLOT_HEADER.size - 8] = copy
+        self._map[self._offset(slot) + _COPY] = copy
 
     def _put(self, slot: int, record: bytes, *, copy: int) -> None:
         start = self._offset(slot) + _SLOT_HEADER.size + copy * self._record_size

@@ -17,9 +17,10 @@ from lxcfs_py.files import AnyVirtualFile, Sources
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse import handles
 from lxcfs_py.fuse.errors import Fallback, answers
-from lxcfs_py.fuse.handles import Texts
+from lxcfs_py.fuse.handles import Serials
 from lxcfs_py.fuse.nodes import inode_of
 from lxcfs_py.fuse.sysfs import Sysfs
+from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import Node
 from lxcfs_py.fuse.triggers import Triggers
 from lxcfs_py.resources import CpuView
@@ -62,6 +63,7 @@ class Operations(pyfuse3.Operations):
         callers: Callers,
         tree: Mapping[int, Node],
         sysfs: Sysfs,
+        texts: Texts,
         fallback: Fallback,
         triggers: Triggers | None,
     ) -> None:
@@ -72,11 +74,14 @@ class Operations(pyfuse3.Operations):
         self._sysfs = sysfs
         self._fallback = fallback
         self._triggers = triggers
-        self._texts = Texts()
+        self._texts = texts
+        self._serials = Serials()
         self._files: dict[int, AnyVirtualFile] = {
             node.file.number: node.file for node in tree.values() if node.file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
+        self.host_text_only = False
+        """Everybody sees the host's text."""
 
     def init(self) -> None:
         """The connection is up."""
@@ -158,7 +163,7 @@ class Operations(pyfuse3.Operations):
     def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """A handle that says which directory, and for whom where that matters."""
         if inode == self._cpu_directory:
-            return self._texts.new_handle(handles.CPU_DIRECTORY, self._callers.subject_of(ctx.pid))
+            return self._new_handle(handles.CPU_DIRECTORY, ctx)
         return inode
 
     @answers
@@ -204,18 +209,22 @@ class Operations(pyfuse3.Operations):
             raise pyfuse3.FUSEError(errno.EACCES)
         if node is None or node.file is None:
             return pyfuse3.FileInfo(fh=inode, direct_io=True, keep_cache=False)
-        fh = self._texts.new_handle(node.file.number, self._callers.subject_of(ctx.pid))
+        fh = self._new_handle(node.file.number, ctx)
         # One inode is read by many containers: the page cache stays out.
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
     @answers
     def read(self, fh: int, off: int, size: int) -> bytes:
         """Offset 0 renders anew (top opens once, and seeks for hours); others get the same text."""
-        text = self._texts.get(fh) if off else None
-        if text is None:
-            text = self._render(fh)
-            self._texts.put(fh, text)
+        part = self._texts.get(fh, off, size) if off else None
+        if part is not None:
+            return part
+        text = self._render(fh)
+        self._texts.put(fh, text)
         return text[off : off + size]
+
+    def _new_handle(self, number: int, ctx: pyfuse3.RequestContext) -> int:
+        return self._serials.new_handle(number, self._callers.subject_of(ctx.pid), self._texts)
 
     def _render(self, fh: int) -> bytes:
         number, who, _ = handles.unpack(fh)
@@ -232,7 +241,7 @@ class Operations(pyfuse3.Operations):
             )
 
     def _text(self, file: AnyVirtualFile, who: Subject) -> bytes:
-        container = self._callers.container(who)
+        container = None if self.host_text_only else self._callers.container(who)
         if container is None:
             return self._callers.host_text(file.path)
         try:
@@ -286,7 +295,7 @@ class Operations(pyfuse3.Operations):
         return self._view_of(self._callers.subject_of(thread))
 
     def _view_of(self, who: Subject) -> CpuView | None:
-        if who == HOST:
+        if self.host_text_only or who == HOST:
             return None
         try:
             container = self._callers.container(who)

@@ -33,6 +33,11 @@ def format_cpu_line(name: bytes, ticks: Iterable[int], columns: int) -> bytes:
 
 
 def with_zeros(line: bytes) -> bytes:
-    """The same line with 0 in the place of every number."""
-    name, *numbers = line.split(b" ")
-    return b" ".join([name, *(b"0" if number else b"" for number in numbers)])
+    """The same line with 0 in the place of every number.
+
+    `intr` has a number for each interrupt of the machine: hundreds. Counting blanks costs 1 us.
+    """
+    name, _, numbers = line.partition(b" ")
+    if numbers.endswith(b" "):
+        return name + b" 0" * numbers.count(b" ") + b" "
+    return name + b" 0" * (numbers.count(b" ") + 1)
