@@ -56,9 +56,7 @@ def test_a_line_in_another_form_keeps_its_label_and_loses_the_rest() -> None:
     host = b"MemTotal:           1024 kB\nNewThing:             17 MB of 99\nNoNumber\n"
 
     assert parse_meminfo(host)[b"NewThing"] == 17
-    assert _format(host, MemTotal=1) == (
-        b"MemTotal:              1 kB\nNewThing:              0\n"
-    )
+    assert _format(host, MemTotal=1) == (b"MemTotal:              1 kB\nNewThing:              0\n")
 
 
 def test_hosts_with_other_lines_have_other_layouts() -> None:
