@@ -54,5 +54,5 @@ def test_a_trigger(text: bytes, trigger: Trigger) -> None:
     ],
 )
 def test_what_the_kernel_answers_einval(text: bytes) -> None:
-    with pytest.raises(ValueError, match="trigger|threshold"):
+    with pytest.raises(ValueError, match=r"trigger|threshold"):
         parse_trigger(text)
