@@ -3,6 +3,7 @@
 import pytest
 
 from lxcfs_py.kernel.meminfo import format_meminfo, layout_of, parse_meminfo
+from tests.support.kernel_text import MACHINES, text_of
 
 
 def _format(host: bytes, **values: int) -> bytes:
@@ -65,3 +66,10 @@ def test_hosts_with_other_lines_have_other_layouts() -> None:
 
     assert one.labels == (b"MemTotal", b"Zswap")
     assert other.labels == (b"MemTotal",)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_captured_file_is_reproduced_to_the_byte(machine: str) -> None:
+    host = text_of(machine, "proc/meminfo")
+
+    assert format_meminfo(layout_of(host), parse_meminfo(host)) == host
