@@ -4,6 +4,7 @@ Documentation/admin-guide/cgroup-v1/{memory,cpusets,cpuacct,blkio-controller,hug
 Documentation/scheduler/sched-bwc.rst.
 """
 
+import errno
 from collections.abc import Mapping
 
 from lxcfs_py.cgroup.lineage import Lineage
@@ -153,5 +154,10 @@ def slabinfo(lineage: Lineage) -> bytes:
     """memory.kmem.slabinfo; empty where the kernel no longer tells."""
     try:
         return lineage.read("memory.kmem.slabinfo")
-    except OSError:
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        # Older kernels, until kernel memory of the cgroup is accounted.
+        if error.errno != errno.EIO:
+            raise
         return b""
