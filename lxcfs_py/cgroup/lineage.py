@@ -5,6 +5,7 @@ opening and closing it 4 us more. All are opened relative to the directory of th
 whatever happens to its path, they are that cgroup's. Once it is removed they answer ENODEV.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 
@@ -45,7 +46,7 @@ class Lineage:
 
         Raises:
           FileNotFoundError: there is no such file at that level: the controller is not enabled.
-          OSError: ENODEV or ENOENT, the cgroup is gone.
+          OSError: ENODEV, the cgroup is gone.
         """
         if level >= _LEVELS_KEPT_OPEN:
             return self._read_once(name, level)
@@ -107,9 +108,21 @@ class Lineage:
         os.close(self._directory)
 
     def _open(self, name: str, level: int) -> int:
-        return os.open(
-            "../" * level + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory
-        )
+        try:
+            return os.open(
+                "../" * level + name,
+                os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC,
+                dir_fd=self._directory,
+            )
+        except FileNotFoundError:
+            self._check_alive()
+            raise
+
+    def _check_alive(self) -> None:
+        # A removed directory has no files, but its `..` still leads to the parent, whose numbers
+        # would be taken for the nearest ancestor's. A cgroup of either version has cgroup.procs.
+        if not os.access("cgroup.procs", os.F_OK, dir_fd=self._directory):
+            raise OSError(errno.ENODEV, "the cgroup was removed")
 
     def _read_once(self, name: str, level: int) -> bytes:
         file = self._open(name, level)
