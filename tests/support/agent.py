@@ -32,18 +32,18 @@ MESSAGE_MAX = 1 << 20
 CPUS = "/sys/devices/system/cpu"
 
 
-def open_by_thread(path: str, tasks: str) -> int:
-    """Open a file in a thread of its own, after moving that thread alone to a v1 cgroup."""
-    opened = []
+def read_by_thread(path: str, tasks: str) -> bytes:
+    """Read a file in a thread of its own, after moving that thread alone to a v1 cgroup."""
+    texts = []
 
     def run() -> None:
         Path(tasks).write_text(str(threading.get_native_id()))
-        opened.append(os.open(path, os.O_RDONLY))
+        texts.append(Path(path).read_bytes())
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    return opened[0]
+    return texts[0]
 
 
 def spawn(*command: str) -> int:

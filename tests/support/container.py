@@ -157,9 +157,9 @@ def _started(
             finally:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+                process.wait(_SECONDS)  # it reaps what it has started
         finally:
-            # What came below it ends with it: PR_SET_PDEATHSIG.
-            process.kill()
+            process.kill()  # what came below it ends with it: PR_SET_PDEATHSIG
             process.wait()
 
 
