@@ -72,7 +72,10 @@ class Texts:
 
     def get(self, handle: int) -> bytes | None:
         """The last text that was put."""
-        return self._texts.get(handle)
+        text = self._texts.get(handle)
+        if text is not None:
+            self._texts.move_to_end(handle)
+        return text
 
     def put(self, handle: int, text: bytes) -> None:
         """Keep the text of a handle."""
