@@ -1,7 +1,7 @@
 """What a read costs, in counts: a noisy machine cannot change them.
 
-Times are for ./run-benchmarks. Here: how many requests one open, read to the end and close takes, and
-how many system calls the worker makes for them.
+Times are for ./run-benchmarks. Here: how many requests one open, read to the end and close takes,
+and how many system calls the worker makes for them.
 """
 
 import re
