@@ -6,7 +6,9 @@ Forked from the template, told by the supervisor when to begin. It may die at an
 import logging
 import os
 import resource
+import socket
 import zlib
+from typing import NamedTuple
 
 import pyfuse3
 import trio
@@ -31,8 +33,8 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse.errors import Fallback
+from lxcfs_py.fuse.front import serve
 from lxcfs_py.fuse.operations import Operations
-from lxcfs_py.fuse.session import serve
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import build_tree
@@ -63,28 +65,21 @@ class Prepared:
             cpus_compact=options.cpu_numbering == "compact",
         )
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
-        files = (file for file in VIRTUAL_FILES if self.host.has(file.path))
-        self.tree = build_tree(files, (CPU_DIRECTORY,), mounted_at_ns)
+        self.tree = build_tree(
+            (file for file in VIRTUAL_FILES if self.host.has(file.path)),
+            (CPU_DIRECTORY,),
+            lambda path: len(self.host.text(path)),
+            mounted_at_ns,
+        )
         self.host.close()  # a worker opens its own
 
 
-class _Handover(Operations):
-    """Takes over a connection that was mounted, and initialised, by others.
-
-    libfuse is told to use a socket in which the supervisor has put the kernel's FUSE_INIT message.
-    While libfuse is at that message, `init` puts the connection itself in the socket's place, and
-    the answer goes to the kernel. (When it has had one from an earlier worker it says ENOENT, which
-    libfuse takes for an interrupted request.)
-    """
+class _Requests(NamedTuple):
+    """Where they come from."""
 
     connection: int
-    init_socket: int
-    channel: Channel
-
-    def init(self) -> None:
-        os.dup2(self.connection, self.init_socket)
-        os.close(self.connection)
-        self.channel.send(READY)
+    init: bytes
+    """FUSE_INIT, which the kernel sends but once."""
 
 
 def work(
@@ -109,19 +104,20 @@ def work(
         descriptors_max=descriptors_max,
     )
     containers.restore()
-    handover = (connection, init_socket, channel)
-    trio.run(_serve, prepared, host_text_only, containers, handover)
+    requests = _Requests(connection, Channel.from_descriptor(init_socket).receive()[0])
+    trio.run(_serve, prepared, host_text_only, containers, requests, channel)
 
 
 async def _serve(
     prepared: Prepared,
     host_text_only: bool,
     containers: Containers,
-    handover: tuple[int, int, Channel],
+    requests: _Requests,
+    channel: Channel,
 ) -> None:
     options = prepared.options
     async with trio.open_nursery() as nursery:
-        operations = _Handover(
+        operations = Operations(
             containers,
             prepared.tree,
             Sysfs(),
@@ -131,14 +127,19 @@ async def _serve(
             Triggers(nursery, containers) if options.enable_psi_poll else None,
         )
         operations.host_text_only = host_text_only
-        operations.connection, operations.init_socket, operations.channel = handover
+        # The first thing that libfuse wants is FUSE_INIT. The kernel's answer to having it answered
+        # again, ENOENT, is dropped (front.py).
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.send(requests.init)
         settings = {"debug"} if options.debug_fuse else set()
-        pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
+        # libfuse takes an open descriptor by this name, and does not mount.
+        pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)
-        nursery.start_soon(_beat, operations.channel)
-        nursery.start_soon(_obey, operations)
-        await serve()
-        operations.channel.send(UNMOUNTED)
+        nursery.start_soon(_beat, channel)
+        nursery.start_soon(_obey, operations, channel)
+        channel.send(READY)
+        await serve(requests.connection, ours, operations.read_now)
+        channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
 
 
@@ -148,16 +149,16 @@ async def _beat(channel: Channel) -> None:
         channel.send(BEAT)
 
 
-async def _obey(operations: _Handover) -> None:
+async def _obey(operations: Operations, channel: Channel) -> None:
     """Do what the supervisor says; without one, end."""
     while True:
-        await trio.lowlevel.wait_readable(operations.channel.fileno())
-        message, _ = operations.channel.receive()
+        await trio.lowlevel.wait_readable(channel.fileno())
+        message, _ = channel.receive()
         if message in (HOST_ON, HOST_OFF):
             operations.host_text_only = message == HOST_ON
         elif message in (FINISH, b""):
             # No handler awaits: whoever is here has answered everything it has read.
-            operations.channel.send(FINISH)
+            channel.send(FINISH)
             os._exit(0)
 
 

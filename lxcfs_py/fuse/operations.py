@@ -104,7 +104,7 @@ class Operations(pyfuse3.Operations):
         if directory is not None:
             child = directory.children.get(name)
             if child is not None:
-                return self._attributes(child.attributes.st_ino)
+                return self._found(child)
             if parent_inode != self._cpu_directory:
                 raise pyfuse3.FUSEError(errno.ENOENT)
         parent = self._sysfs.path(parent_inode)
@@ -114,7 +114,18 @@ class Operations(pyfuse3.Operations):
     @answers
     def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         """The attributes of a node; never computed from its content."""
+        node = self._tree.get(inode)
+        if node is not None and node.file is not None:
+            # The kernel shows whoever asked what we answer; but it takes the size over for itself
+            # only if it has not been told meanwhile that what it knows is out of date. So a file
+            # shows as 0, and stays as long for sendfile(2) as it was found: fs/fuse/inode.c,
+            # fuse_change_attributes(), `attr_version`.
+            pyfuse3.invalidate_inode(inode, attr_only=True)
         return self._attributes(inode)
+
+    def _found(self, node: Node) -> pyfuse3.EntryAttributes:
+        inode = node.attributes.st_ino
+        return self._attributes(inode) if inode == self._cpu_directory else node.found
 
     def _attributes(self, inode: int) -> pyfuse3.EntryAttributes:
         node = self._tree.get(inode)
@@ -248,7 +259,7 @@ class Operations(pyfuse3.Operations):
         entries = [(b".", here), (b"..", here)]
         node = self._tree.get(inode)
         if node is not None:
-            entries += [(name, child.attributes) for name, child in node.children.items()]
+            entries += [(name, self._found(child)) for name, child in node.children.items()]
         if of_cpus or node is None:
             view = self._view_of(handle.subject) if of_cpus else None
             ours = node.children if node is not None else {}
@@ -284,9 +295,11 @@ class Operations(pyfuse3.Operations):
         # One inode is read by many containers: the page cache stays out.
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
-    @answers
-    def read(self, fh: int, off: int, size: int) -> bytes:
-        """Offset 0 renders anew (top opens once, and seeks for hours); others get the same text."""
+    def read_now(self, fh: int, off: int, size: int) -> bytes:
+        """READ, which does not come by pyfuse3 (front.py).
+
+        Offset 0 renders anew (top opens once, and seeks for hours); others get the same text.
+        """
         part = self._texts.get(fh, off, size) if off else None
         if part is not None:
             return part
