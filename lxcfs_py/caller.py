@@ -21,7 +21,7 @@ from lxcfs_py.kernel.pid import (
 from lxcfs_py.kernel.proc_stat import USER_HZ
 from lxcfs_py.state_file import Key, StateFile
 from lxcfs_py.subject import HOST, Subject, subject
-from lxcfs_py.syscalls import ns_get_pid_in_pidns, ns_get_tgid_from_pidns
+from lxcfs_py.syscalls import PER_LINUX32, PER_MASK, ns_get_pid_in_pidns, ns_get_tgid_from_pidns
 
 _READ_SIZE = 8 * 1024
 
@@ -233,6 +233,13 @@ class Containers:
     def host_text(self, path: str) -> bytes:
         """The host's own file."""
         return self._machine.host.text(path)
+
+    def is_32_bit(self, thread: int) -> bool:
+        """Whether a thread wants to be told of a 32-bit machine: personality(2)."""
+        try:
+            return int(_read(f"/proc/{thread}/personality"), 16) & PER_MASK == PER_LINUX32
+        except OSError:
+            return False  # ended, or not ours to look at: then the usual text
 
     def open_pressure(self, who: Subject, resource: str) -> int:
         """The container's own pressure file, for reading and writing; the caller closes it."""

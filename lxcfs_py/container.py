@@ -132,9 +132,9 @@ class Container(ABC):
         """The container's cgroups."""
         return self._reader
 
-    def host_text(self, path: str) -> bytes:
+    def host_text(self, path: str, *, for_32_bit: bool = False) -> bytes:
         """The host's own file."""
-        return self._machine.host.text(path)
+        return self._machine.host.text(path, for_32_bit=for_32_bit)
 
     def memory(self) -> Memory | None:
         """The memory controller."""
