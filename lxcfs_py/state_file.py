@@ -1,20 +1,16 @@
-"""Memory that outlives a worker, and the daemon: a file of records, mapped.
+"""Records that outlive a worker, and the daemon.
 
 A record has two copies; a write goes to the one not in use and then, in one byte, declares it in
 use. A slot is taken and freed by that byte, too. So whenever the writer dies, a whole record is
 there, of the right container. One process writes at a time.
 """
 
-import mmap
-import os
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_MAGIC = b"lxcfs-py"
-_FILE_HEADER = struct.Struct("<8sIII36s")
-"""Magic, layout, record size, number of slots, boot id."""
-_PAGE = 4096
+from lxcfs_py.mapped_file import HEADER_SIZE, map_file
+
 _SLOT_HEADER = struct.Struct("<QQB7x")
 """Key (two numbers) and the copy in use: 1 or 2, and 0 for a free slot."""
 _IN_USE = 16
@@ -32,21 +28,12 @@ class StateFile:
     """The records by key."""
 
     def __init__(self, path: str, *, layout: int, record_size: int, slots: int = 8192) -> None:
-        """Open a file, or make it; what another boot or another layout has left is dropped."""
+        """Open a file, or make it; records of another boot or layout are dropped."""
         self._record_size = record_size
         self._slot_size = _SLOT_HEADER.size + 2 * record_size
-        with open("/proc/sys/kernel/random/boot_id", "rb") as boot_id:
-            header = _FILE_HEADER.pack(_MAGIC, layout, record_size, slots, boot_id.read().strip())
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            size = _PAGE + slots * self._slot_size
-            if os.pread(file, len(header), 0) != header or os.fstat(file).st_size != size:
-                os.ftruncate(file, 0)
-                os.ftruncate(file, size)  # sparse: used slots cost
-                os.pwrite(file, header, 0)
-            self._map = mmap.mmap(file, 0)
-        finally:
-            os.close(file)
+        self._map = map_file(
+            path, layout=b"state %d %d" % (layout, record_size), size=slots * self._slot_size
+        )
         self._slots: dict[Key, int] = {}
         self._free: list[int] = []
         for slot in range(slots - 1, -1, -1):
@@ -57,7 +44,7 @@ class StateFile:
                 self._free.append(slot)
 
     def _offset(self, slot: int) -> int:
-        return _PAGE + slot * self._slot_size
+        return HEADER_SIZE + slot * self._slot_size
 
     def kept(self) -> Iterator[Key]:
         """Whose records there are."""

@@ -1,9 +1,9 @@
-"""File handles that describe themselves, and the texts behind them."""
+"""File handles that describe themselves, and numbers for new ones."""
 
 import pytest
 
 from lxcfs_py.files import VIRTUAL_FILES
-from lxcfs_py.fuse.handles import CPU_DIRECTORY, NODE, Handle, Texts, pack, unpack
+from lxcfs_py.fuse.handles import CPU_DIRECTORY, NODE, Handle, Serials, pack, unpack
 from lxcfs_py.fuse.nodes import inode_of
 from lxcfs_py.subject import HOST, START_BITS, Subject, subject
 
@@ -58,41 +58,7 @@ def test_a_subject_with_a_long_uptime() -> None:
 
 
 def test_a_new_handle_is_not_in_use() -> None:
-    texts = Texts()
-    first = texts.new_handle(1, HOST)
-    texts.put(first, b"text")
+    serials = Serials()
+    first = serials.new_handle(1, HOST, ())
 
-    assert {texts.new_handle(1, HOST) for _ in range(1000)}.isdisjoint({first})
-
-
-def test_texts_are_bounded_and_the_least_recently_used_goes_first() -> None:
-    texts = Texts(max_bytes=30)
-    for handle in (1, 2, 3):
-        texts.put(handle, b"x" * 10)
-    assert texts.get(1) is not None  # its reader goes on
-    texts.put(4, b"x" * 10)
-
-    assert [texts.get(handle) is not None for handle in (1, 2, 3, 4)] == [True, False, True, True]
-
-
-def test_one_text_is_kept_however_large() -> None:
-    texts = Texts(max_bytes=30)
-    texts.put(1, b"small")
-    texts.put(2, b"x" * 100)
-
-    assert texts.get(1) is None
-    assert texts.get(2) == b"x" * 100
-
-
-def test_a_text_is_replaced_and_dropped_with_its_bytes() -> None:
-    texts = Texts(max_bytes=30)
-    for _ in range(100):
-        texts.put(1, b"x" * 20)
-    texts.put(2, b"x" * 10)
-    assert texts.get(1) is not None
-
-    texts.drop(1)
-    texts.drop(1)
-    texts.put(3, b"x" * 20)
-    assert texts.get(1) is None
-    assert texts.get(2) is not None
+    assert {serials.new_handle(1, HOST, {first}) for _ in range(1000)}.isdisjoint({first})

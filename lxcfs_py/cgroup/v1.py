@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from lxcfs_py.cgroup.lineage import Lineage
 from lxcfs_py.kernel.cpulist import parse_cpulist
-from lxcfs_py.kernel.formats import parse_flat_keyed
 from lxcfs_py.resources import CpuUsage, DeviceIo, Hugetlb, Memory, Swap
 
 THREADS_FILE = "tasks"
@@ -40,7 +39,7 @@ _USEC_PER_TICK = 10_000
 
 def memory(lineage: Lineage) -> Memory:
     """memory.usage_in_bytes, memory.limit_in_bytes, memory.stat."""
-    stat = parse_flat_keyed(lineage.read("memory.stat"))
+    stat = lineage.flat_keyed("memory.stat")
     return Memory(
         current=int(lineage.read("memory.usage_in_bytes")),
         # The kernel's own minimum over the ancestors.
@@ -55,7 +54,7 @@ def swap(lineage: Lineage) -> Swap:
         both = int(lineage.read("memory.memsw.usage_in_bytes"))
     except FileNotFoundError:
         return Swap(0, 0)
-    stat = parse_flat_keyed(lineage.read("memory.stat"))
+    stat = lineage.flat_keyed("memory.stat")
     return Swap(
         current=max(both - int(lineage.read("memory.usage_in_bytes")), 0),
         effective_max=_limit(stat[b"hierarchical_memsw_limit"]),
@@ -99,7 +98,7 @@ def cpu_usage(lineage: Lineage) -> CpuUsage:
     except FileNotFoundError:
         # Before Linux kernel commit 5ca3726af7f6 ("sched/cpuacct: Show all possible CPUs in
         # cpuacct output") and its neighbours (v4.8).
-        stat = parse_flat_keyed(lineage.read("cpuacct.stat"))
+        stat = lineage.flat_keyed("cpuacct.stat")
         return CpuUsage(stat[b"user"] * _USEC_PER_TICK, stat[b"system"] * _USEC_PER_TICK)
     del header
     per_cpu = {}
@@ -111,6 +110,11 @@ def cpu_usage(lineage: Lineage) -> CpuUsage:
         system_usec=sum(system for _, system in per_cpu.values()),
         per_cpu=per_cpu,
     )
+
+
+def run_time(lineage: Lineage) -> int:
+    """cpuacct.usage: the scheduler's own clock, in ns. usage_all goes by ticks."""
+    return int(lineage.read("cpuacct.usage"))
 
 
 def io(lineage: Lineage) -> Mapping[tuple[int, int], DeviceIo]:

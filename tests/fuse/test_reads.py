@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Coroutine
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
@@ -15,6 +16,7 @@ from lxcfs_py.fuse.errors import Fallback
 from lxcfs_py.fuse.nodes import inode_of
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
+from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import build_tree
 from lxcfs_py.resources import LoadAverages, Threads
 from lxcfs_py.subject import Subject
@@ -63,6 +65,9 @@ class _Callers:
     def container(self, who: Subject) -> _Container:
         return self.only
 
+    def is_32_bit(self, thread: int) -> bool:
+        return False
+
     def host_text(self, path: str) -> bytes:
         return self.only.host_text(path)
 
@@ -82,8 +87,10 @@ class _Reader:
     def __init__(self, *, strict: bool = False) -> None:
         self.callers = _Callers()
         tree = build_tree(VIRTUAL_FILES, (), time_ns=0)
+        with TemporaryDirectory() as directory:  # what is mapped stays
+            texts = Texts(f"{directory}/texts", slots=((4096, 4),))
         self.operations = Operations(
-            self.callers, tree, Sysfs("/nowhere"), Fallback(strict=strict), None
+            self.callers, tree, Sysfs("/nowhere"), texts, Fallback(strict=strict), None
         )
         self.handle = self.open()
 
