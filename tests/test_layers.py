@@ -7,6 +7,7 @@ files -> kernel, resources      cpu_view, cpu_times -> resources      kernel -> 
 """
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -55,9 +56,14 @@ def _path(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text())
+
+
 def _imports(module: str) -> Iterator[str]:
     """Every name that a module imports, also in a function: `os`, `lxcfs_py.kernel.pid`."""
-    for node in ast.walk(ast.parse(_path(module).read_text())):
+    for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -110,7 +116,7 @@ def test_the_core_reaches_nothing_of_the_world(layer: str) -> None:
 def test_of_os_only_names_are_decoded(module: str) -> None:
     used = {
         node.attr
-        for node in ast.walk(ast.parse(_path(module).read_text()))
+        for node in ast.walk(_tree(module))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "os"
@@ -157,9 +163,7 @@ def test_only_the_fuse_layer_and_the_worker_know_pyfuse3() -> None:
 
 
 def test_every_module_has_a_docstring() -> None:
-    without = [
-        name for name in _MODULES if not ast.get_docstring(ast.parse(_path(name).read_text()))
-    ]
+    without = [name for name in _MODULES if not ast.get_docstring(_tree(name))]
 
     assert without == []
 
