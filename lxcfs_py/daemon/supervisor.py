@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 
 from lxcfs_py import __version__
-from lxcfs_py.daemon.mountpoint import mount_fuse, prepare, unmount
+from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
 from lxcfs_py.daemon.pidfile import Pidfile
 from lxcfs_py.options import Options
 from lxcfs_py.syscalls import fuse_notify_resend, notify_ready
@@ -54,12 +54,14 @@ def run(options: Options) -> int:
     with Pidfile(options.pidfile):
         prepare(options.mountpoint)
         signals = _Signals()
+        ours = OurMount(options.mountpoint)
         connection = mount_fuse(options.mountpoint, options.fuse_options)
+        ours.made()
         try:
             init = os.read(connection, _INIT_SIZE)
             return _Supervisor(options, connection, init, signals).run()
         finally:
-            unmount(options.mountpoint)
+            ours.unmount()
             os.close(connection)
 
 
