@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +40,10 @@ class Daemon:
         self.process.terminate()
         return self.process.wait(seconds)
 
+    def restarted(self, *options: str) -> AbstractContextManager["Daemon"]:
+        """Another one in this one's place, after its end: the same directories, a new log."""
+        return _running_in(self.mountpoint.parent, options)
+
     def kill(self) -> None:
         """End all of it with no chance to unmount: the mount stays, dead."""
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -58,12 +62,19 @@ def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
         # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
         directory = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
         directory.chmod(0o755)  # unprivileged containers come through it
-        mountpoint, log = directory / "mnt", directory / "log"
-        mountpoint.mkdir()
+        (directory / "mnt").mkdir()
         stack.callback(unmount_below, directory)
+        yield stack.enter_context(_running_in(directory, options))
+
+
+@contextmanager
+def _running_in(directory: Path, options: tuple[str, ...]) -> Iterator[Daemon]:
+    mountpoint, log, address = directory / "mnt", directory / "log", directory / "notify"
+    with ExitStack() as stack:
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(str(directory / "notify"))
-        process = _start(_command(directory, mountpoint, options), directory / "notify", log)
+        address.unlink(missing_ok=True)
+        notify.bind(str(address))
+        process = _start(_command(directory, mountpoint, options), address, log)
         stack.callback(_end, process)
         _wait_until_ready(process, notify, log)
         yield Daemon(process, mountpoint, log)
