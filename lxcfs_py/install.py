@@ -80,9 +80,9 @@ def install(arguments: argparse.Namespace) -> int:
         if _is_in_place(path, content, file.mode):
             print(f"{path}: already in place")
             continue
-        print(f"{path}: {'would be written' if arguments.dry_run else 'written'}")
         if not arguments.dry_run:
             _write(path, content, file.mode)
+        print(f"{path}: {'would be written' if arguments.dry_run else 'written'}")
     return 0
 
 
@@ -93,10 +93,10 @@ def uninstall(arguments: argparse.Namespace) -> int:
         path = root / file.target
         if not os.path.lexists(path):
             continue
-        print(f"{path}: {'would be removed' if arguments.dry_run else 'removed'}")
         if not arguments.dry_run:
             _remove(path)
             _remove_empty_parents(path, root / _SHARE)
+        print(f"{path}: {'would be removed' if arguments.dry_run else 'removed'}")
     return 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from lxcfs_py.cgroup.lineage import Lineage
 from lxcfs_py.kernel.cpulist import parse_cpulist
-from lxcfs_py.kernel.formats import parse_flat_keyed, parse_nested_keyed, parse_single_value
+from lxcfs_py.kernel.formats import parse_nested_keyed, parse_single_value
 from lxcfs_py.resources import CpuUsage, DeviceIo, Hugetlb, Memory, Swap
 
 THREADS_FILE = "cgroup.threads"
@@ -23,7 +23,7 @@ def memory(lineage: Lineage) -> Memory | None:
     return Memory(
         current=int(current),
         effective_max=_effective_max(lineage, "memory.max", level),
-        stat=parse_flat_keyed(lineage.read("memory.stat", level)),
+        stat=lineage.flat_keyed("memory.stat", level),
     )
 
 
@@ -68,11 +68,16 @@ def mask(lineage: Lineage) -> tuple[int, ...] | None:
 
 def cpu_usage(lineage: Lineage) -> CpuUsage:
     """cpu.stat, which every cgroup has."""
-    stat = parse_flat_keyed(lineage.read("cpu.stat"))
+    stat = lineage.flat_keyed("cpu.stat")
     # Since Linux kernel commit aefa398d93d5 ("cgroup/rstat: Tracking cgroup-level niced CPU time")
     # (v6.13).
     nice = stat.get(b"nice_usec", 0)
     return CpuUsage(stat[b"user_usec"], stat[b"system_usec"], nice)
+
+
+def run_time(lineage: Lineage) -> int:
+    """usage_usec of cpu.stat: the scheduler's own clock."""
+    return lineage.flat_keyed("cpu.stat")[b"usage_usec"]
 
 
 def io(lineage: Lineage) -> Mapping[tuple[int, int], DeviceIo]:

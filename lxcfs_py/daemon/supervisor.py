@@ -5,8 +5,8 @@ that answers the requests: when that one dies, the requests it had in hand are d
 the next worker answers them. So there is as little here as possible: the standard library only, no
 thread, nothing that reads what a container wrote.
 
-A worker is given the connection and the kernel's first message, FUSE_INIT, which the kernel sends
-but once (worker.py, `_Handover`).
+One worker serves at a time. An upgrade is a second generation (generation.py) of which the worker
+begins when the first one's has finished.
 """
 
 import errno
@@ -15,11 +15,22 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
-from dataclasses import dataclass
 
 from lxcfs_py import __version__
+from lxcfs_py.daemon.channel import (
+    BEAT_INTERVAL,
+    FINISH,
+    GO,
+    HOST_OFF,
+    HOST_ON,
+    PREPARED,
+    READY,
+    UNMOUNTED,
+    Birth,
+    Template,
+)
+from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
 from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
 from lxcfs_py.daemon.pidfile import Pidfile
 from lxcfs_py.options import Options
@@ -27,22 +38,17 @@ from lxcfs_py.syscalls import fuse_notify_resend, notify_ready
 
 _log = logging.getLogger(__name__)
 
-CONNECTION, INIT_SOCKET, STATUS_SOCKET = 3, 4, 5
-"""The descriptors that a worker is started with."""
-READY = b"ready"
-UNMOUNTED = 3
-"""A worker's exit status: the connection has ended."""
-
 _INIT_SIZE = 64 * 1024  # the kernel wants room for any request, though this one has 104 bytes
-_SHORT_LIFE = 1.0
-_BACKOFF_MAX = 5.0
-
-
-@dataclass(slots=True)
-class _Worker:
-    pid: int
-    status: socket.socket
-    started_at: float
+_SILENCE_MAX = 3 * BEAT_INTERVAL
+"""Seconds without a sign of life after which a worker is replaced."""
+_LOADING_MAX = 30.0
+"""Seconds that a generation may take until its worker is prepared."""
+_YOUNG = 1.0
+_YOUNG_MAX = 300
+"""So many that had served may die young in a row, and be replaced at once: somebody kills them."""
+_STILLBORN_MAX = 3
+"""So many may end in a row before they serve."""
+_PAUSE_MAX = 5.0
 
 
 def run(options: Options) -> int:
@@ -55,26 +61,31 @@ def run(options: Options) -> int:
         prepare(options.mountpoint)
         signals = _Signals()
         ours = OurMount(options.mountpoint)
-        connection = mount_fuse(options.mountpoint, options.fuse_options)
+        descriptor = mount_fuse(options.mountpoint, options.fuse_options)
         ours.made()
         try:
-            init = os.read(connection, _INIT_SIZE)
-            return _Supervisor(options, connection, init, signals).run()
+            connection = Connection(descriptor, os.read(descriptor, _INIT_SIZE), time.time_ns())
+            return _Supervisor(options, connection, signals).run()
         finally:
             ours.unmount()
-            os.close(connection)
+            os.close(descriptor)
 
 
 class _Signals:
     """The signals that have come, as bytes that can be waited for."""
 
     def __init__(self) -> None:
-        self._read, write = socket.socketpair()
+        self._read, self._write = socket.socketpair()
         self._read.setblocking(False)
-        write.setblocking(False)
-        self._write = write
-        signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        self._write.setblocking(False)
+        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+            signal.SIGCHLD,
+            signal.SIGUSR1,
+            signal.SIGUSR2,
+        ):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -91,127 +102,199 @@ class _Signals:
 
 
 class _Supervisor:
-    """One connection and its workers."""
+    """One connection, the generation that serves it and, during an upgrade, the next."""
 
-    def __init__(self, options: Options, connection: int, init: bytes, signals: _Signals) -> None:
+    def __init__(self, options: Options, connection: Connection, signals: _Signals) -> None:
         self._options = options
         self._connection = connection
-        self._init = init
         self._signals = signals
-        self._mounted_at_ns = time.time_ns()
-        self._failures = 0
+        self._host_text_only = False
         self._announced = False
+        self._died_young = 0
+        self._stillborn = 0
+        self._bear_at: float | None = None
+        """When the next worker is due, if none is there."""
+        self._current = Generation(options, connection)
+        self._next: Generation | None = None
 
     def run(self) -> int:
         """Keep a worker serving."""
-        worker = self._start()
-        while True:
-            self._wait(worker)
-            taken = self._signals.take()
-            if signal.SIGTERM in taken or signal.SIGINT in taken:
-                _stop(worker)
-                return 0
-            status = _exit_status(worker)
-            if status is None:
-                continue
-            worker.status.close()
-            if status == UNMOUNTED:
-                _log.info("%s was unmounted", self._options.mountpoint)
-                return 0
-            if not self._pause_after(worker, status):
-                return 0
-            self._resend()
-            worker = self._start()
+        self._begin()
+        try:
+            while True:
+                self._wait()
+                taken = self._signals.take()
+                if signal.SIGTERM in taken or signal.SIGINT in taken:
+                    return 0
+                if signal.SIGUSR2 in taken:
+                    self._toggle()
+                if signal.SIGUSR1 in taken:
+                    self._begin_upgrade()
+                if self._hear() == UNMOUNTED:
+                    _log.info("%s was unmounted", self._options.mountpoint)
+                    return 0
+                self._check_clocks()
+        finally:
+            for generation in self._generations():
+                generation.end()
 
-    def _wait(self, worker: _Worker) -> None:
+    def _generations(self) -> list[Generation]:
+        return [self._current] if self._next is None else [self._current, self._next]
+
+    def _begin(self) -> None:
+        """Have a worker that serves at once."""
+        self._bear_at = None
+        self._current.bear(Birth(self._host_text_only)).channel.send(GO)
+
+    def _toggle(self) -> None:
+        self._host_text_only = not self._host_text_only
+        what = "the host's text" if self._host_text_only else "what is theirs"
+        _log.warning("SIGUSR2: from now on all containers see %s", what)
+        for generation in self._generations():
+            if generation.worker is not None:
+                generation.worker.channel.send(HOST_ON if self._host_text_only else HOST_OFF)
+
+    # -- what the others say ----------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Until somebody says something, or it is time to look."""
         poll = select.poll()
         poll.register(self._signals, select.POLLIN)
+        for generation in self._generations():
+            for channel in generation.channels():
+                poll.register(channel, select.POLLIN)
+        seconds = BEAT_INTERVAL
+        if self._bear_at is not None:
+            seconds = min(seconds, max(self._bear_at - time.monotonic(), 0))
+        poll.poll(seconds * 1000)
+
+    def _hear(self) -> bytes:
+        """Take all that was said; UNMOUNTED if that was it."""
+        for generation in self._generations():
+            if generation.channel.has_message():
+                self._template_said(generation, generation.channel.receive()[0])
+            worker = generation.worker
+            while worker is not None and generation.worker is worker:
+                if not worker.channel.has_message():
+                    break
+                message, _ = worker.channel.receive()
+                if message == UNMOUNTED:
+                    return UNMOUNTED
+                self._worker_said(generation, worker, message)
+        return b""
+
+    def _template_said(self, generation: Generation, message: bytes) -> None:
+        if message:
+            generation.version = Template.from_message(message).version
+        elif generation is self._next:
+            self._give_up_upgrade("it cannot be started")
+        elif generation is self._current:
+            _log.error("the template has ended; making another")
+            generation.restart_template()
+            if generation.worker is None or not generation.worker.pid:
+                generation.drop_worker()
+                self._stillborn += 1
+                self._bear_later(self._stillborn - _STILLBORN_MAX)
+
+    def _worker_said(self, generation: Generation, worker: Worker, message: bytes) -> None:
+        worker.heard_at = time.monotonic()
+        word, _, argument = message.partition(b" ")
+        if word == PREPARED:
+            worker.pid = int(argument)
+            if generation is self._next:
+                self._hand_over()
+        elif word == READY:
+            worker.serves = True
+            self._stillborn = 0
+            self._serves(generation)
+        elif word == FINISH:
+            worker.finished = True
+        elif not message:
+            self._worker_ended(generation, worker)
+
+    def _serves(self, generation: Generation) -> None:
+        if generation is self._next:
+            old, self._current, self._next = self._current, generation, None
+            old.end()
+            _log.info("upgraded from %s to %s", old.version, generation.version)
         if not self._announced:
-            poll.register(worker.status, select.POLLIN)
-        for descriptor, _ in poll.poll():
-            if descriptor == worker.status.fileno() and worker.status.recv(64) == READY:
-                self._announce()
+            self._announced = True
+            _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
+            notify_ready(os.environ.get("NOTIFY_SOCKET"))
 
-    def _announce(self) -> None:
-        self._announced = True
-        _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
-        notify_ready(os.environ.get("NOTIFY_SOCKET"))
+    # -- a worker's end ---------------------------------------------------------------------------
 
-    def _start(self) -> _Worker:
-        ours, theirs = socket.socketpair()
-        # FUSE_INIT keeps its boundaries in a socket of this type.
-        init_in, init_out = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        init_in.send(self._init)
-        with theirs, init_in, init_out:
-            given = {
-                CONNECTION: self._connection,
-                INIT_SOCKET: init_out.fileno(),
-                STATUS_SOCKET: theirs.fileno(),
-            }
-            pid = _spawn(
-                [
-                    sys.executable,
-                    "-m",
-                    "lxcfs_py.daemon.worker",
-                    self._options.to_json(),
-                    str(self._mounted_at_ns),
-                ],
-                given,
-            )
-        return _Worker(pid, ours, time.monotonic())
+    def _worker_ended(self, generation: Generation, worker: Worker) -> None:
+        generation.drop_worker()
+        if generation is self._next:
+            self._give_up_upgrade("its worker ended")
+            return
+        if not worker.finished:
+            self._resend()
+        if self._next is not None and self._next.worker is not None and self._next.worker.pid:
+            self._next.worker.channel.send(GO)
+            return
+        _log.error("the worker has ended; another takes over")
+        if worker.serves:
+            young = time.monotonic() - worker.born_at < _YOUNG
+            self._died_young = self._died_young + 1 if young else 0
+            self._bear_later(self._died_young - _YOUNG_MAX)
+        else:
+            self._stillborn += 1
+            self._bear_later(self._stillborn - _STILLBORN_MAX)
 
-    def _pause_after(self, worker: _Worker, status: int) -> bool:
-        """Wait before the next worker, longer each time they die young; False: stop."""
-        how = f"signal {-status}" if status < 0 else f"status {status}"
-        lived = time.monotonic() - worker.started_at
-        self._failures = self._failures + 1 if lived < _SHORT_LIFE else 0
-        pause = min(0.1 * 2 ** (self._failures - 1), _BACKOFF_MAX) if self._failures else 0.0
-        _log.error("the worker ended (%s) after %.1f s; next one in %.1f s", how, lived, pause)
-        end = time.monotonic() + pause
-        while (left := end - time.monotonic()) > 0:
-            select.select([self._signals], [], [], left)
-            taken = self._signals.take()
-            if signal.SIGTERM in taken or signal.SIGINT in taken:
-                return False
-        return True
+    def _bear_later(self, excess: int) -> None:
+        """Have the next worker: at once, or, if too many did not last, later each time."""
+        if excess <= 0:
+            self._begin()
+            return
+        pause = min(0.1 * 2 ** min(excess, 10), _PAUSE_MAX)
+        _log.error("workers do not last: the next one in %.1f s", pause)
+        self._bear_at = time.monotonic() + pause
 
     def _resend(self) -> None:
         try:
-            fuse_notify_resend(self._connection)
+            fuse_notify_resend(self._connection.descriptor)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
             # Before Linux 6.9: whoever waits for one of these has to be interrupted.
             _log.warning("this kernel cannot deliver again what the worker had in hand")
 
+    def _check_clocks(self) -> None:
+        now = time.monotonic()
+        if self._bear_at is not None and now >= self._bear_at:
+            self._begin()
+        worker = self._current.worker
+        if worker is not None and worker.serves and now - worker.heard_at > _SILENCE_MAX:
+            _log.error("the worker has not answered for %.0f s: ending it", _SILENCE_MAX)
+            worker.heard_at = now
+            kill(worker.pid)
+        if self._next is not None and now - self._next.started_at > _LOADING_MAX:
+            self._give_up_upgrade(f"it was not ready after {_LOADING_MAX:.0f} s")
 
-def _spawn(command: list[str], descriptors: dict[int, int]) -> int:
-    """Start a program with just these descriptors beside the standard ones."""
-    # A descriptor may sit on the number of another: move all out of the way first.
-    spare = {number: os.dup(descriptor) for number, descriptor in descriptors.items()}
-    lowest = 1 + max(*spare.values(), *descriptors)
-    actions: list[tuple[int, int, int]] = []
-    for offset, (number, descriptor) in enumerate(spare.items()):
-        del number
-        actions.append((os.POSIX_SPAWN_DUP2, descriptor, lowest + offset))
-    for offset, number in enumerate(spare):
-        actions.append((os.POSIX_SPAWN_DUP2, lowest + offset, number))
-    actions_close = [(os.POSIX_SPAWN_CLOSE, lowest + offset) for offset in range(len(spare))]
-    try:
-        return os.posix_spawn(
-            command[0], command, os.environ, file_actions=[*actions, *actions_close]
-        )
-    finally:
-        for descriptor in spare.values():
-            os.close(descriptor)
+    # -- upgrade ----------------------------------------------------------------------------------
 
+    def _begin_upgrade(self) -> None:
+        if self._next is not None:
+            _log.warning("an upgrade is under way already")
+            return
+        _log.info("starting the version that is installed now")
+        self._next = Generation(self._options, self._connection)
+        self._next.bear(Birth(self._host_text_only))
 
-def _exit_status(worker: _Worker) -> int | None:
-    """The status of a worker that has ended, negative for a signal."""
-    pid, status = os.waitpid(worker.pid, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if pid else None
+    def _hand_over(self) -> None:
+        """The next worker is prepared: it begins when the one that serves has finished."""
+        if self._current.worker is not None:
+            self._current.worker.channel.send(FINISH)
+        elif self._next is not None and self._next.worker is not None:
+            self._bear_at = None
+            self._next.worker.channel.send(GO)
 
-
-def _stop(worker: _Worker) -> None:
-    os.kill(worker.pid, signal.SIGTERM)
-    os.waitpid(worker.pid, 0)
+    def _give_up_upgrade(self, why: str) -> None:
+        if self._next is not None:
+            self._next.end()
+            self._next = None
+        _log.error("the upgrade failed: %s; %s goes on", why, self._current.version)
+        if self._current.worker is None and self._bear_at is None:
+            self._begin()

@@ -1,46 +1,71 @@
 """The process that answers the requests: it builds the objects and runs pyfuse3 under trio.
 
-Started by the supervisor, with descriptors that supervisor.py names. It may die at any moment.
+Forked from the template, told by the supervisor when to begin. It may die at any moment.
 """
 
 import logging
 import os
 import resource
-import signal
-import sys
 import zlib
 
 import pyfuse3
 import trio
 
-from lxcfs_py import log
 from lxcfs_py.caller import Containers
 from lxcfs_py.cgroup import Descriptors, discover
 from lxcfs_py.container import Machine
 from lxcfs_py.container_state import LAYOUT, record_size
-from lxcfs_py.daemon.supervisor import (
-    CONNECTION,
-    INIT_SOCKET,
+from lxcfs_py.daemon.channel import (
+    BEAT,
+    BEAT_INTERVAL,
+    FINISH,
+    GO,
+    HOST_OFF,
+    HOST_ON,
+    PREPARED,
     READY,
-    STATUS_SOCKET,
     UNMOUNTED,
+    Birth,
+    Channel,
 )
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
-from lxcfs_py.files.loadavg import INTERVAL
 from lxcfs_py.fuse.errors import Fallback
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.session import serve
 from lxcfs_py.fuse.sysfs import Sysfs
+from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import build_tree
 from lxcfs_py.fuse.triggers import Triggers
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
+from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
-from lxcfs_py.syscalls import PR_SET_PDEATHSIG, prctl
 
 _log = logging.getLogger(__name__)
+
+
+class Prepared:
+    """What every worker begins with: all that can be made before there is a request."""
+
+    def __init__(self, options: Options, *, mounted_at_ns: int) -> None:
+        self.options = options
+        self.mounted_at_ns = mounted_at_ns
+        self.host = Host()
+        self.machine = Machine(
+            host=self.host,
+            hierarchies=discover(self.host),
+            descriptors=Descriptors(),
+            show_swap=not options.disable_swap,
+            show_zswap=not options.disable_zswap,
+            cpus_by_quota=options.cpu_view == "quota",
+            cpus_compact=options.cpu_numbering == "compact",
+        )
+        self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
+        files = (file for file in VIRTUAL_FILES if self.host.has(file.path))
+        self.tree = build_tree(files, (CPU_DIRECTORY,), mounted_at_ns)
+        self.host.close()  # a worker opens its own
 
 
 class _Handover(Operations):
@@ -52,10 +77,88 @@ class _Handover(Operations):
     libfuse takes for an interrupted request.)
     """
 
+    connection: int
+    init_socket: int
+    channel: Channel
+
     def init(self) -> None:
-        os.dup2(CONNECTION, INIT_SOCKET)
-        os.close(CONNECTION)
-        os.write(STATUS_SOCKET, READY)
+        os.dup2(self.connection, self.init_socket)
+        os.close(self.connection)
+        self.channel.send(READY)
+
+
+def work(
+    prepared: Prepared, birth: Birth, connection: int, init_socket: int, channel: Channel
+) -> None:
+    """Serve from when the supervisor says so until it says stop, or the connection ends."""
+    descriptors_max = _raise_descriptor_limit() // 2
+    channel.send(b"%s %d" % (PREPARED, os.getpid()))
+    host_text_only = birth.host_text_only
+    while (message := channel.receive()[0]) != GO:
+        if not message:
+            return
+        host_text_only = message == HOST_ON
+    containers = Containers(
+        prepared.machine,
+        StateFile(
+            _kept(prepared.options, "state"),
+            layout=LAYOUT,
+            record_size=record_size(prepared.cpus),
+        ),
+        cpus=prepared.cpus,
+        descriptors_max=descriptors_max,
+    )
+    containers.restore()
+    handover = (connection, init_socket, channel)
+    trio.run(_serve, prepared, host_text_only, containers, handover)
+
+
+async def _serve(
+    prepared: Prepared,
+    host_text_only: bool,
+    containers: Containers,
+    handover: tuple[int, int, Channel],
+) -> None:
+    options = prepared.options
+    async with trio.open_nursery() as nursery:
+        operations = _Handover(
+            containers,
+            prepared.tree,
+            Sysfs(),
+            # Handles are a connection's: another mount's texts are nobody's.
+            Texts(_kept(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
+            Fallback(strict=options.strict),
+            Triggers(nursery, containers) if options.enable_psi_poll else None,
+        )
+        operations.host_text_only = host_text_only
+        operations.connection, operations.init_socket, operations.channel = handover
+        settings = {"debug"} if options.debug_fuse else set()
+        pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
+        nursery.start_soon(sample_loads, containers)
+        nursery.start_soon(_beat, operations.channel)
+        nursery.start_soon(_obey, operations)
+        await serve()
+        operations.channel.send(UNMOUNTED)
+        nursery.cancel_scope.cancel()
+
+
+async def _beat(channel: Channel) -> None:
+    while True:
+        await trio.sleep(BEAT_INTERVAL)
+        channel.send(BEAT)
+
+
+async def _obey(operations: _Handover) -> None:
+    """Do what the supervisor says; without one, end."""
+    while True:
+        await trio.lowlevel.wait_readable(operations.channel.fileno())
+        message, _ = operations.channel.receive()
+        if message in (HOST_ON, HOST_OFF):
+            operations.host_text_only = message == HOST_ON
+        elif message in (FINISH, b""):
+            # No handler awaits: whoever is here has answered everything it has read.
+            operations.channel.send(FINISH)
+            os._exit(0)
 
 
 def _raise_descriptor_limit() -> int:
@@ -65,70 +168,9 @@ def _raise_descriptor_limit() -> int:
     return hard
 
 
-def _machine(options: Options, host: Host) -> Machine:
-    return Machine(
-        host=host,
-        hierarchies=discover(host),
-        descriptors=Descriptors(),
-        show_swap=not options.disable_swap,
-        show_zswap=not options.disable_zswap,
-        cpus_by_quota=options.cpu_view == "quota",
-        cpus_compact=options.cpu_numbering == "compact",
-    )
-
-
-def _state_file(options: Options, cpus: int) -> StateFile:
-    """The records of this mount point; another daemon's has another file."""
+def _kept(options: Options, what: str) -> str:
+    """The file in which something of this mount point is kept; another daemon's has another."""
     directory = os.path.join(options.runtime_dir, "lxcfs-py")
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    name = f"state-{zlib.crc32(os.path.abspath(options.mountpoint).encode()):08x}"
-    return StateFile(os.path.join(directory, name), layout=LAYOUT, record_size=record_size(cpus))
-
-
-async def _sample(containers: Containers) -> None:
-    while True:
-        await trio.sleep(INTERVAL)
-        containers.sample_load()
-
-
-async def _run(options: Options, containers: Containers, time_ns: int, host: Host) -> None:
-    async with trio.open_nursery() as nursery:
-        tree = build_tree(
-            (file for file in VIRTUAL_FILES if host.has(file.path)), (CPU_DIRECTORY,), time_ns
-        )
-        operations = _Handover(
-            containers,
-            tree,
-            Sysfs(),
-            Fallback(strict=options.strict),
-            Triggers(nursery, containers) if options.enable_psi_poll else None,
-        )
-        settings = {"debug"} if options.debug_fuse else set()
-        pyfuse3.init(operations, f"/dev/fd/{INIT_SOCKET}", settings)
-        nursery.start_soon(_sample, containers)
-        await serve()
-        nursery.cancel_scope.cancel()
-
-
-def main(arguments: list[str]) -> int:
-    """Serve until the connection ends."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The terminal's ^C is for the supervisor.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    options = Options.from_json(arguments[0])
-    log.set_up(options.log_level, options.log_format)
-    host = Host()
-    cpus = 1 + max(parse_cpulist(host.text("sys/devices/system/cpu/possible")))
-    containers = Containers(
-        _machine(options, host),
-        _state_file(options, cpus),
-        cpus=cpus,
-        descriptors_max=_raise_descriptor_limit() // 2,
-    )
-    containers.restore()
-    trio.run(_run, options, containers, int(arguments[1]), host)
-    return UNMOUNTED
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    mountpoint = zlib.crc32(os.path.abspath(options.mountpoint).encode())
+    return os.path.join(directory, f"{what}-{mountpoint:08x}")

@@ -5,20 +5,20 @@ architecture writes its own.
 """
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 from lxcfs_py.files._virtual_file import Sources, VirtualFile
 from lxcfs_py.resources import CpuView
 
-# x86, arm64, powerpc, riscv: "processor\t: 3"; s390x: "processor 3: version = ...", and later
-# "cpu number      : 3".
-_PROCESSOR = re.compile(
-    rb"^(?:processor\s*:\s*|processor (?=\d)|cpu number\s*:\s*)(\d+)", re.MULTILINE
-)
-_S390_COUNT = re.compile(rb"^(# processors\s*:\s*)\d+")
+# x86, arm64, powerpc, riscv: "processor\t: 3", the first line of a block; s390x: a line for each,
+# "processor 3: version = ...", and later blocks that begin "cpu number      : 3".
+_BLOCK = re.compile(rb"(?:processor|cpu number)\s*:\s*(\d+)")
+_ALL_BLOCKS = re.compile(rb"(?m)^(?:processor|cpu number)\s*:\s*(\d+)")
+_LINE = re.compile(rb"processor (\d+):")
+_S390 = b"vendor_id       : IBM/S390"
+_S390_COUNT = re.compile(rb"(?m)^(# processors\s*:\s*)\d+")
 # These count threads and cores of a package, of which the container may not be shown all.
-_PACKAGE_COUNT = re.compile(rb"^((?:siblings|cpu cores)\s*:\s*)(\d+)$", re.MULTILINE)
+_PACKAGE_COUNTS = (b"\nsiblings", b"\ncpu cores")
 
 
 class Inputs(NamedTuple):
@@ -34,46 +34,58 @@ def gather(sources: Sources) -> Inputs | None:
     return None if view is None else Inputs(sources.host_text("proc/cpuinfo"), view)
 
 
+def gather_for_32_bit(sources: Sources) -> Inputs | None:
+    """The same for a 32-bit program: arm64 names its features otherwise (c_show())."""
+    host, view = sources.host_text("proc/cpuinfo", for_32_bit=True), sources.cpus()
+    # Without a view of its own the container still hears the 32-bit text.
+    numbers = [int(found) for found in _ALL_BLOCKS.findall(host)]
+    return Inputs(host, view or CpuView(tuple(numbers), len(numbers)))
+
+
 def render(inputs: Inputs) -> bytes:
     """The shown CPUs' blocks, and the text that belongs to no CPU."""
     view = inputs.view
     numbers = dict(zip(view.shown, view.numbers, strict=True))
-    shown = (_filter(paragraph, numbers) for paragraph in re.split(rb"(?<=\n)\n", inputs.host))
-    text = b"\n".join(paragraph for paragraph in shown if paragraph is not None)
-    return _PACKAGE_COUNT.sub(_at_most(len(view.shown)), text)
+    is_s390 = inputs.host.startswith(_S390)
+    paragraphs = inputs.host.replace(b"\n\n", b"\n\0").split(b"\0")
+    kept = []
+    for paragraph in paragraphs:
+        found = _BLOCK.match(paragraph)
+        if found is not None:
+            number = numbers.get(int(found[1]))
+            if number is not None:
+                kept.append(_numbered(paragraph, found, number, len(numbers)))
+        elif is_s390:
+            kept.append(_filter_lines(paragraph, numbers))
+        else:
+            kept.append(paragraph)
+    return b"\n".join(kept)
 
 
-def _at_most(count: int) -> Callable[[re.Match[bytes]], bytes]:
-    return lambda found: found[1] + b"%d" % min(int(found[2]), count)
-
-
-def _filter(paragraph: bytes, numbers: dict[int, int]) -> bytes | None:
-    # s390x has a paragraph of one line per CPU; elsewhere each CPU has its own.
-    if len(_PROCESSOR.findall(paragraph)) > 1:
-        return _filter_lines(paragraph, numbers)
-    return _filter_block(paragraph, numbers)
-
-
-def _filter_block(block: bytes, numbers: dict[int, int]) -> bytes | None:
-    found = _PROCESSOR.search(block)
-    if found is None:
-        return block
-    number = numbers.get(int(found[1]))
-    if number is None:
-        return None
-    return block[: found.start(1)] + b"%d" % number + block[found.end(1) :]
+def _numbered(block: bytes, found: re.Match[bytes], number: int, shown: int) -> bytes:
+    """A CPU's block with its number, counting no more than `shown` CPUs."""
+    block = block[: found.start(1)] + b"%d" % number + block[found.end(1) :]
+    for name in _PACKAGE_COUNTS:
+        start = block.find(name)
+        if start >= 0:
+            start = block.index(b":", start) + 1
+            end = block.index(b"\n", start)
+            block = block[:start] + b" %d" % min(int(block[start:end]), shown) + block[end:]
+    return block
 
 
 def _filter_lines(paragraph: bytes, numbers: dict[int, int]) -> bytes:
+    """s390x's first paragraph: a line for each CPU, and their number."""
     lines = []
     for line in paragraph.splitlines(keepends=True):
-        if _S390_COUNT.match(line):
-            lines.append(_S390_COUNT.sub(rb"\g<1>%d" % len(numbers), line))
-        else:
-            kept = _filter_block(line, numbers)
-            if kept is not None:
-                lines.append(kept)
-    return b"".join(lines)
+        found = _LINE.match(line)
+        number = numbers.get(int(found[1])) if found else None
+        if found is None:
+            lines.append(line)
+        elif number is not None:
+            lines.append(line[: found.start(1)] + b"%d" % number + line[found.end(1) :])
+    return _S390_COUNT.sub(rb"\g<1>%d" % len(numbers), b"".join(lines))
 
 
-FILES = (VirtualFile("proc/cpuinfo", 5, gather, render),)
+_FOR_32_BIT = VirtualFile("proc/cpuinfo", 18, gather_for_32_bit, render)
+FILES = (VirtualFile("proc/cpuinfo", 5, gather, render, for_32_bit=_FOR_32_BIT),)

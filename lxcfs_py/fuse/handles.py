@@ -1,12 +1,11 @@
-"""File handles that describe themselves, and the texts that are being read through them.
+"""File handles that describe themselves.
 
 A handle says which file, for whom, and which of several: 64 bits that any worker can serve,
-whichever opened it. Nothing is kept per handle but the last text, which a reader with a small
-buffer gets in pieces; and of texts, no more than a bounded amount.
+whichever opened it. All that is kept of one is its last text (texts.py).
 """
 
 import random
-from collections import OrderedDict
+from collections.abc import Container
 from typing import NamedTuple
 
 from lxcfs_py.subject import START_BITS, Subject
@@ -21,8 +20,6 @@ NODE = 0
 """The handle is of a node of the host's sysfs: its inode number, in 56 bits."""
 CPU_DIRECTORY = 63
 """The listing of the directory of CPUs, for somebody."""
-
-TEXTS_MAX_BYTES = 32 * 1024 * 1024
 
 
 class Handle(NamedTuple):
@@ -52,39 +49,17 @@ def unpack(number: int) -> Handle:
     )
 
 
-class Texts:
-    """The last text of each handle, the least recently used dropped first."""
+class Serials:
+    """Numbers for new handles, so that no two that are open are the same."""
 
-    def __init__(self, max_bytes: int = TEXTS_MAX_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._texts: OrderedDict[int, bytes] = OrderedDict()
+    def __init__(self) -> None:
         # An earlier worker's handles live on: start somewhere else than it did.
-        self._serial = random.getrandbits(_SERIAL_BITS)
+        self._last = random.getrandbits(_SERIAL_BITS)
 
-    def new_handle(self, file: int, subject: Subject) -> int:
-        """A handle that is not in use."""
+    def new_handle(self, file: int, subject: Subject, in_use: Container[int]) -> int:
+        """A handle that is not among those in use."""
         while True:
-            self._serial = (self._serial + 1) & ((1 << _SERIAL_BITS) - 1)
-            number = pack(Handle(file, subject, self._serial))
-            if number not in self._texts:
+            self._last = (self._last + 1) & ((1 << _SERIAL_BITS) - 1)
+            number = pack(Handle(file, subject, self._last))
+            if number not in in_use:
                 return number
-
-    def get(self, handle: int) -> bytes | None:
-        """The last text that was put."""
-        return self._texts.get(handle)
-
-    def put(self, handle: int, text: bytes) -> None:
-        """Keep the text of a handle."""
-        self.drop(handle)
-        self._texts[handle] = text
-        self._bytes += len(text)
-        while self._bytes > self._max_bytes and len(self._texts) > 1:
-            _, oldest = self._texts.popitem(last=False)
-            self._bytes -= len(oldest)
-
-    def drop(self, handle: int) -> None:
-        """The handle was released."""
-        text = self._texts.pop(handle, None)
-        if text is not None:
-            self._bytes -= len(text)

@@ -17,14 +17,16 @@ from lxcfs_py.files import AnyVirtualFile, Sources
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse import handles
 from lxcfs_py.fuse.errors import Fallback, answers
-from lxcfs_py.fuse.handles import Texts
+from lxcfs_py.fuse.handles import Serials
 from lxcfs_py.fuse.nodes import inode_of
 from lxcfs_py.fuse.sysfs import Sysfs
+from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import Node
 from lxcfs_py.fuse.triggers import Triggers
 from lxcfs_py.resources import CpuView
 from lxcfs_py.subject import HOST, Subject
 
+_HAS_32_BIT_TEXT = os.uname().machine == "aarch64"
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
@@ -47,6 +49,9 @@ class Callers(Protocol):
     def container(self, who: Subject) -> Asked | None:
         """The container of a subject; None: the host. Raises OSError if it has ended."""
 
+    def is_32_bit(self, thread: int) -> bool:
+        """Whether a thread wants to be told of a 32-bit machine."""
+
     def host_text(self, path: str) -> bytes:
         """The host's own file."""
 
@@ -62,6 +67,7 @@ class Operations(pyfuse3.Operations):
         callers: Callers,
         tree: Mapping[int, Node],
         sysfs: Sysfs,
+        texts: Texts,
         fallback: Fallback,
         triggers: Triggers | None,
     ) -> None:
@@ -72,11 +78,17 @@ class Operations(pyfuse3.Operations):
         self._sysfs = sysfs
         self._fallback = fallback
         self._triggers = triggers
-        self._texts = Texts()
+        self._texts = texts
+        self._serials = Serials()
         self._files: dict[int, AnyVirtualFile] = {
-            node.file.number: node.file for node in tree.values() if node.file is not None
+            file.number: file
+            for node in tree.values()
+            for file in (node.file, node.file and node.file.for_32_bit)
+            if file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
+        self.host_text_only = False
+        """Everybody sees the host's text."""
 
     def init(self) -> None:
         """The connection is up."""
@@ -218,7 +230,7 @@ class Operations(pyfuse3.Operations):
     def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """A handle that says which directory, and for whom where that matters."""
         if inode == self._cpu_directory:
-            return self._texts.new_handle(handles.CPU_DIRECTORY, self._callers.subject_of(ctx.pid))
+            return self._new_handle(handles.CPU_DIRECTORY, ctx)
         return inode
 
     @answers
@@ -264,18 +276,26 @@ class Operations(pyfuse3.Operations):
             raise pyfuse3.FUSEError(errno.EACCES)
         if node is None or node.file is None:
             return pyfuse3.FileInfo(fh=inode, direct_io=True, keep_cache=False)
-        fh = self._texts.new_handle(node.file.number, self._callers.subject_of(ctx.pid))
+        file = node.file
+        # The one file that says something else to a 32-bit program does so on arm64 only.
+        if file.for_32_bit is not None and _HAS_32_BIT_TEXT and self._callers.is_32_bit(ctx.pid):
+            file = file.for_32_bit
+        fh = self._new_handle(file.number, ctx)
         # One inode is read by many containers: the page cache stays out.
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
     @answers
     def read(self, fh: int, off: int, size: int) -> bytes:
         """Offset 0 renders anew (top opens once, and seeks for hours); others get the same text."""
-        text = self._texts.get(fh) if off else None
-        if text is None:
-            text = self._render(fh)
-            self._texts.put(fh, text)
+        part = self._texts.get(fh, off, size) if off else None
+        if part is not None:
+            return part
+        text = self._render(fh)
+        self._texts.put(fh, text)
         return text[off : off + size]
+
+    def _new_handle(self, number: int, ctx: pyfuse3.RequestContext) -> int:
+        return self._serials.new_handle(number, self._callers.subject_of(ctx.pid), self._texts)
 
     def _render(self, fh: int) -> bytes:
         number, who, _ = handles.unpack(fh)
@@ -292,7 +312,7 @@ class Operations(pyfuse3.Operations):
             )
 
     def _text(self, file: AnyVirtualFile, who: Subject) -> bytes:
-        container = self._callers.container(who)
+        container = None if self.host_text_only else self._callers.container(who)
         if container is None:
             return self._callers.host_text(file.path)
         try:
@@ -346,7 +366,7 @@ class Operations(pyfuse3.Operations):
         return self._view_of(self._callers.subject_of(thread))
 
     def _view_of(self, who: Subject) -> CpuView | None:
-        if who == HOST:
+        if self.host_text_only or who == HOST:
             return None
         try:
             container = self._callers.container(who)

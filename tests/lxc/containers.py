@@ -10,9 +10,6 @@ from pathlib import Path
 from tests.support.cgroups import cgroups_named, remove_cgroup
 from tests.support.waiting import wait_until
 
-# PID 1 needs no more: lxc-attach starts what a test wants to see.
-_INIT = "/usr/bin/sleep infinity"
-
 
 @dataclass(frozen=True)
 class Container:
@@ -24,6 +21,8 @@ class Container:
     """The container that it is started in; `lxc_path` is a path of that one."""
     start_in: Sequence[str] = field(default=())
     """A command that lxc-start becomes the argument of."""
+    ready: Path | None = None
+    """A file that its first process makes when others may come in."""
 
     def run(self, *command: str) -> str:
         """Run a command in the container, by lxc-attach, and return its output."""
@@ -64,7 +63,7 @@ class Container:
         """Start it; at the end it is gone, with its monitor and its cgroups."""
         # In the foreground: when lxc-start has ended, all that LXC itself cleans up is gone.
         log = f"{self.lxc_path}/{self.name}/log"
-        start = self._tool("lxc-start", "-F", "-l", "DEBUG", "-o", log, "--", *_INIT.split())
+        start = self._tool("lxc-start", "-F", "-l", "DEBUG", "-o", log)
         process = subprocess.Popen(
             [*self.start_in, *start],
             stdin=subprocess.DEVNULL,
@@ -73,7 +72,7 @@ class Container:
         )
         try:
             wait_until(
-                lambda: process.poll() is not None or self._info("-s") == "RUNNING",
+                lambda: process.poll() is not None or self._is_ready(),
                 f"{self.name} runs",
                 30,
             )
@@ -81,6 +80,9 @@ class Container:
             yield self
         finally:
             self._stop(process)
+
+    def _is_ready(self) -> bool:
+        return self._info("-s") == "RUNNING" and (self.ready is None or self.ready.exists())
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         subprocess.run(self._tool("lxc-stop", "-k"), capture_output=True)

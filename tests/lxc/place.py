@@ -1,6 +1,7 @@
 """A directory for one test's containers: an installed hook, configurations, writable layers."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 from lxcfs_py.cli import main
@@ -17,6 +18,25 @@ _WITH_SUBORDINATE_IDS = (
     "-ec",
     'mount --bind "$0" /etc/subuid; mount --bind "$0" /etc/subgid; exec "$@"',
 )
+
+_NESTING = (
+    "lxc.mount.auto =",  # empties the list
+    "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force",
+    "lxc.init.cmd = /outer-init",
+)
+# What an init system does, too: on v2 a cgroup with processes cannot pass its controllers on.
+_OUTER_INIT = """#!/bin/sh -e
+cd /sys/fs/cgroup
+if [ -e cgroup.controllers ]; then
+    mkdir init.scope
+    echo 1 > init.scope/cgroup.procs
+    for controller in $(cat cgroup.controllers); do
+        echo "+$controller" > cgroup.subtree_control
+    done
+fi
+touch /ready
+exec sleep infinity
+"""
 
 
 class Place:
@@ -45,7 +65,7 @@ class Place:
             name,
             mountpoint,
             f"lxc.rootfs.path = dir:{self.rootfs}",
-            "lxc.rootfs.options = idmap=container",  # as if all of it were chowned
+            "lxc.rootfs.options = idmap=container,ro",  # as if all of it were chowned
             f"lxc.idmap = u 0 {_IDS}",
             f"lxc.idmap = g 0 {_IDS}",
             limits(memory=memory, cpus="0"),
@@ -53,14 +73,21 @@ class Place:
         )
         return Container(name, self.directory, start_in=(*_WITH_SUBORDINATE_IDS, str(ids)))
 
-    def nested(self, outer: Container, mountpoint: Path, *, memory: str) -> Container:
-        """A container in `outer`, to be made before that one starts. Debian's own configuration
-        includes the drop-in that `install --root` put into the outer one's file system.
-        """
-        upper = self.upper(outer.name)
-        main(["install", "lxc", "--root", str(upper), "--mountpoint", str(mountpoint)])
+    def outer(self, mountpoint: Path, memory: str = "512M") -> Container:
+        """A privileged container that others can be in."""
+        container = self.container(mountpoint, *_NESTING, self._mount_of_rootfs(), memory=memory)
+        upper = self.upper(container.name)
+        (upper / "outer-init").write_text(_OUTER_INIT)
+        (upper / "outer-init").chmod(0o755)
+        # The hook binds the mount root where the container has its directory.
         (upper / str(mountpoint).lstrip("/")).mkdir(parents=True)
-        directory = upper / "var/lib/lxc/inner"
+        # Debian's own configuration in there includes the drop-in.
+        main(["install", "lxc", "--root", str(upper), "--mountpoint", str(mountpoint)])
+        return replace(container, ready=upper / "ready")
+
+    def nested(self, outer: Container, *, memory: str = "256M") -> Container:
+        """A container in `outer`, to be made before that one starts."""
+        directory = self.upper(outer.name) / "var/lib/lxc/inner"
         directory.mkdir(parents=True)
         common = "lxc.include = /usr/share/lxc/config/common.conf"
         rootfs = "lxc.rootfs.path = dir:/mnt"
@@ -68,13 +95,8 @@ class Place:
         (directory / "config").write_text("\n".join(lines))
         return Container("inner", Path("/var/lib/lxc"), outer=outer)
 
-    def nesting(self) -> tuple[str, ...]:
-        """What a container needs to have others in it."""
-        return (
-            "lxc.mount.auto =",  # empties the list
-            "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force",
-            f"lxc.mount.entry = {self.rootfs} mnt none bind,ro 0 0",
-        )
+    def _mount_of_rootfs(self) -> str:
+        return f"lxc.mount.entry = {self.rootfs} mnt none bind,ro 0 0"
 
     def upper(self, name: str) -> Path:
         """What the container sees instead of the same path of the root file system."""
@@ -99,6 +121,7 @@ def _settings(name: str) -> tuple[str, ...]:
         "lxc.apparmor.profile = unconfined",
         "lxc.net.0.type = empty",
         "lxc.mount.auto = proc:mixed sys:mixed",
+        "lxc.init.cmd = /usr/bin/sleep infinity",  # lxc-attach starts what a test wants to see
         "lxc.console.path = none",
         "lxc.tty.max = 0",
         "lxc.pty.max = 64",

@@ -70,8 +70,8 @@ def test_hook_version_1(place: Place, daemon: Daemon) -> None:
 
 
 def test_a_nested_container_gets_the_same_mounts(place: Place, daemon: Daemon) -> None:
-    outer = place.container(daemon.mountpoint, *place.nesting())
-    inner = place.nested(outer, daemon.mountpoint, memory="256M")
+    outer = place.outer(daemon.mountpoint)
+    inner = place.nested(outer)
 
     with outer.running(), inner.running():
         assert _mounts(outer)[str(daemon.mountpoint)] >= {"rw", *_SAFE}

@@ -42,8 +42,8 @@ def test_an_unprivileged_container_sees_its_own(unprivileged: Container) -> None
 
 
 def test_a_nested_container_sees_its_own(place: Place, daemon: Daemon) -> None:
-    outer = place.container(daemon.mountpoint, *place.nesting())
-    inner = place.nested(outer, daemon.mountpoint, memory="256M")
+    outer = place.outer(daemon.mountpoint)
+    inner = place.nested(outer)
 
     with outer.running(), inner.running():
         _check_views(outer, memory=512 * _MIB)

@@ -35,7 +35,7 @@ def test_a_signal_unmounts_and_ends_it(own_daemon: Daemon, number: signal.Signal
 
     assert own_daemon.process.wait(10) == 0
     assert str(own_daemon.mountpoint) not in mount_points()
-    assert not Path(f"/proc/{worker}").exists()
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the worker has ended")
     assert not (own_daemon.mountpoint.parent / "pid").exists()
     assert "Traceback" not in own_daemon.log.read_text()
 
@@ -123,7 +123,9 @@ def test_readers_do_not_notice_that_the_worker_is_killed(own_daemon: Daemon) -> 
                 for _ in range(3):
                     worker = own_daemon.worker()
                     os.kill(worker, signal.SIGKILL)
-                    wait_until(partial(_is_replaced, own_daemon, worker), "there is a new worker")
+                    wait_until(
+                        partial(_has_other_worker, own_daemon, worker), "there is a new worker"
+                    )
                     assert [os.stat(path).st_ino for path in paths] == inodes
             finally:
                 done = True
@@ -132,11 +134,8 @@ def test_readers_do_not_notice_that_the_worker_is_killed(own_daemon: Daemon) -> 
             os.close(file)
 
 
-def _is_replaced(daemon: Daemon, worker: int) -> bool:
-    try:
-        return daemon.worker() != worker
-    except ValueError:
-        return False
+def _has_other_worker(daemon: Daemon, worker: int) -> bool:
+    return daemon.worker() != worker
 
 
 def test_counters_go_on_across_a_restart(own_daemon: Daemon) -> None:
@@ -169,12 +168,11 @@ def _descriptors(daemon: Daemon) -> int:
 
 
 def _records(daemon: Daemon) -> int:
-    (state,) = (daemon.mountpoint.parent / "lxcfs-py").iterdir()
+    """How many containers' counters are kept: see state_file.py."""
+    (state,) = (daemon.mountpoint.parent / "lxcfs-py").glob("state-????????")
     text = state.read_bytes()
-    size = int.from_bytes(text[12:16], "little")
-    slots = text[4096:]
-    slot = 24 + 2 * size
-    return sum(any(slots[i : i + 16]) for i in range(0, len(slots) - slot + 1, slot))
+    slot_size = 24 + 2 * int(text.split()[4])
+    return sum(map(bool, text[4096 + 16 :: slot_size]))
 
 
 def test_containers_that_were_seen_and_are_gone_leave_nothing(own_daemon: Daemon) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.mounts import unmount_below
+from tests.support.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -31,9 +32,8 @@ class Daemon:
         return self.mountpoint / name
 
     def worker(self) -> int:
-        """The process that answers the requests now."""
-        leader = self.process.pid
-        return int(Path(f"/proc/{leader}/task/{leader}/children").read_text())
+        """The process that answers the requests now; it waits while there is none."""
+        return wait_until(lambda: _youngest(self.process.pid), "there is a worker")
 
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
@@ -127,3 +127,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+def _youngest(leader: int) -> int:
+    """The last in the line of children: the leader, what makes the workers, the worker; or 0."""
+    line = [leader]
+    with suppress(FileNotFoundError):
+        while children := Path(f"/proc/{line[-1]}/task/{line[-1]}/children").read_text().split():
+            line.append(int(children[-1]))
+    return line[2] if len(line) > 2 else 0

@@ -1,0 +1,1 @@
+"""Benchmarks against lxcfs: see README.md, and `./run-benchmarks --help`."""

@@ -1,0 +1,1 @@
+"""One module for each part of the table; `measure(bench)` adds its rows to the results."""

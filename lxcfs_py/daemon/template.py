@@ -1,0 +1,96 @@
+"""A process that has everything loaded, and makes workers by fork(2).
+
+Loading Python, trio and pyfuse3 takes 0.4 s and more on a busy machine; a fork takes a few
+milliseconds. So the next worker serves soon after one has died, however often they do.
+"""
+
+import gc
+import logging
+import os
+import select
+import signal
+import sys
+
+from lxcfs_py import __version__, log
+from lxcfs_py.daemon.channel import Birth, Channel, Template
+from lxcfs_py.daemon.worker import Prepared, work
+from lxcfs_py.options import Options
+from lxcfs_py.syscalls import PR_SET_PDEATHSIG, prctl
+
+_log = logging.getLogger(__name__)
+
+CHANNEL = 3
+"""The descriptor of our channel to the supervisor, which starts us with it."""
+_DESCRIPTORS = 3
+
+
+def main(arguments: list[str]) -> int:
+    """Make workers until the supervisor has gone."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The terminal's ^C is for the supervisor.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    options = Options.from_json(arguments[0])
+    log.set_up(options.log_level, options.log_format)
+    prepared = Prepared(options, mounted_at_ns=int(arguments[1]))
+    gc.freeze()  # what is loaded now stays shared with the workers
+    channel = Channel.from_descriptor(CHANNEL)
+    channel.send(Template(__version__).to_message())
+    return _Nursery(channel, prepared).run()
+
+
+class _Nursery:
+    """The workers that were made, by the pidfd that tells of their end."""
+
+    def __init__(self, channel: Channel, prepared: Prepared) -> None:
+        self._channel = channel
+        self._prepared = prepared
+        self._workers: dict[int, int] = {}
+        self._poll = select.poll()
+
+    def run(self) -> int:
+        """Make and reap workers."""
+        self._poll.register(self._channel, select.POLLIN)
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor != self._channel.fileno():
+                    self._reap(descriptor)
+                    continue
+                message, descriptors = self._channel.receive(_DESCRIPTORS)
+                if not message:
+                    return 0
+                self._make(Birth.from_message(message), descriptors)
+
+    def _make(self, birth: Birth, descriptors: list[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._channel.close()
+            os._exit(_run(self._prepared, birth, descriptors))
+        for descriptor in descriptors:
+            os.close(descriptor)
+        pidfd = os.pidfd_open(pid)
+        self._workers[pidfd] = pid
+        self._poll.register(pidfd, select.POLLIN)
+
+    def _reap(self, pidfd: int) -> None:
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        pid = self._workers.pop(pidfd)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status:
+            how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+            _log.error("worker %d ended by %s", pid, how)
+
+
+def _run(prepared: Prepared, birth: Birth, descriptors: list[int]) -> int:
+    """A worker's life, in its own process."""
+    try:
+        connection, init, channel = descriptors
+        work(prepared, birth, connection, init, Channel.from_descriptor(channel))
+    except BaseException:
+        _log.exception("worker %d failed", os.getpid())
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
