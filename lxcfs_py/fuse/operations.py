@@ -87,6 +87,8 @@ class Operations(pyfuse3.Operations):
             if file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
+        # Handles whose last text is the host's, because there was none of the container's.
+        self._stand_ins: set[int] = set()
         self.host_text_only = False
         """Everybody sees the host's text."""
 
@@ -318,11 +320,14 @@ class Operations(pyfuse3.Operations):
         if file is None:
             raise OSError(errno.ESTALE, "no such file any more")
         try:
-            return self._text(file, who)
+            text = self._text(file, who)
         except OSError as error:
-            return self._fallback.instead(
-                file.path, error, last=self._texts.get(fh), host=self._callers.host_text
-            )
+            last = None if fh in self._stand_ins else self._texts.get(fh)
+            if last is None:
+                self._stand_ins.add(fh)
+            return self._fallback.instead(file.path, error, last=last, host=self._callers.host_text)
+        self._stand_ins.discard(fh)
+        return text
 
     def _text(self, file: AnyVirtualFile, who: Subject) -> bytes:
         container = None if self.host_text_only else self._callers.container(who)
@@ -370,6 +375,7 @@ class Operations(pyfuse3.Operations):
     def release(self, fh: int) -> None:
         """The last descriptor of a handle was closed."""
         self._texts.drop(fh)
+        self._stand_ins.discard(fh)
         if self._triggers is not None:
             self._triggers.release(fh)
 

@@ -52,8 +52,9 @@ def _calls_per_read(daemon: Daemon, container: Container, path: str, log: Path) 
     return {name: n / _READS for name, n in calls.items() if not _WAITING.search(name)}
 
 
-# Counted on a hybrid host, where each controller has a cgroup of its own, and a little more. A file
-# that is opened for each read, or read twice, does not fit.
+# Counted on a hybrid host, where each controller has a cgroup of its own, and a quarter more: on a
+# busy machine the reads are spread over more spells of 10 ms, each with a new host's text. A file that
+# is opened for each read, or is read twice, does not fit.
 _MOST = {
     "/proc/meminfo": 22,
     "/proc/uptime": 20,

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.mounts import unmount_below
+from tests.support.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -31,14 +32,17 @@ class Daemon:
         return self.mountpoint / name
 
     def worker(self) -> int:
-        """The process that answers the requests now."""
-        leader = self.process.pid
-        return int(Path(f"/proc/{leader}/task/{leader}/children").read_text())
+        """The process that answers the requests now; it waits while there is none."""
+        return wait_until(lambda: _youngest(self.process.pid), "there is a worker")
 
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
         self.process.terminate()
         return self.process.wait(seconds)
+
+    def restarted(self, *options: str) -> AbstractContextManager["Daemon"]:
+        """Another one in this one's place, after its end: the same directories, a new log."""
+        return _running_in(self.mountpoint.parent, options)
 
     def kill(self) -> None:
         """End all of it with no chance to unmount: the mount stays, dead."""
@@ -58,12 +62,19 @@ def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
         # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
         directory = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
         directory.chmod(0o755)  # unprivileged containers come through it
-        mountpoint, log = directory / "mnt", directory / "log"
-        mountpoint.mkdir()
+        (directory / "mnt").mkdir()
         stack.callback(unmount_below, directory)
+        yield stack.enter_context(_running_in(directory, options))
+
+
+@contextmanager
+def _running_in(directory: Path, options: tuple[str, ...]) -> Iterator[Daemon]:
+    mountpoint, log, address = directory / "mnt", directory / "log", directory / "notify"
+    with ExitStack() as stack:
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(str(directory / "notify"))
-        process = _start(_command(directory, mountpoint, options), directory / "notify", log)
+        address.unlink(missing_ok=True)
+        notify.bind(str(address))
+        process = _start(_command(directory, mountpoint, options), address, log)
         stack.callback(_end, process)
         _wait_until_ready(process, notify, log)
         yield Daemon(process, mountpoint, log)
@@ -116,3 +127,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+def _youngest(leader: int) -> int:
+    """The last in the line of children: the leader, what makes the workers, the worker; or 0."""
+    line = [leader]
+    with suppress(FileNotFoundError):
+        while children := Path(f"/proc/{line[-1]}/task/{line[-1]}/children").read_text().split():
+            line.append(int(children[-1]))
+    return line[2] if len(line) > 2 else 0
