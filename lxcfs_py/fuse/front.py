@@ -86,8 +86,8 @@ class Front:
             except OSError as error:
                 if error.errno != errno.ENODEV:
                     raise
-                self._libfuse.close()  # the end of the connection is the end of libfuse's
-                return
+                # It was unmounted. pyfuse3 takes this for its end.
+                raise trio.ClosedResourceError from error
             opcode, unique = _IN_HEADER.unpack_from(self._buffer)[1:3]
             if opcode == _FUSE_READ:
                 self._answer_read(unique)
