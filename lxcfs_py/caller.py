@@ -5,9 +5,10 @@ cgroup the asking process sits in. A process of our own pid namespace is judged 
 and in the root of every hierarchy it is the host. pid_namespaces(7), ioctl_nsfs(2).
 """
 
+import errno
 import os
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from lxcfs_py.cgroup.threads import ThreadCount
 from lxcfs_py.container import Container, Machine, States, boottime
@@ -71,7 +72,16 @@ class _Namespace(Container):
         return subject(self.key.pid, self.key.number)
 
     def refresh(self) -> None:
-        self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))
+        self._moved_to(self.membership())
+
+    def membership(self) -> bytes:
+        """The init's /proc/PID/cgroup. Raises OSError: ESRCH, the container has ended."""
+        return os.pread(self._membership_file, _READ_SIZE, 0)
+
+    @property
+    def descriptor(self) -> int:
+        """The pid namespace."""
+        return self._namespace
 
     def age(self) -> float | None:
         return boottime() - self._started
@@ -120,6 +130,17 @@ class _HostCgroups(Container):
 
     def newest_pid(self, count: ThreadCount) -> int:
         return count.newest
+
+
+class Visitor(NamedTuple):
+    """Who asks in the cgroup tree."""
+
+    who: Subject
+    """The container's init; of a process of our own pid namespace, itself, with no start time."""
+    is_host: bool
+    """It is of our own pid namespace: pids need no translation."""
+    membership: bytes
+    """The text of /proc/PID/cgroup that says where its cgroups are."""
 
 
 class _States:
@@ -173,6 +194,40 @@ class Containers:
         if membership.count(b":/\n") == membership.count(b"\n"):
             return HOST
         return subject(thread, _start_time(thread))
+
+    def visitor(self, thread: int) -> Visitor:
+        """Who a thread is in the cgroup tree.
+
+        Raises:
+          OSError: it has ended, or cannot be seen: nobody may be taken for the host here.
+        """
+        if not thread:
+            raise ProcessLookupError(errno.ESRCH, "a caller that cannot be seen")
+        namespace = _namespace_of(thread)
+        if namespace == self._own_namespace:
+            return Visitor(Subject(thread, 0), True, _read(f"/proc/{thread}/cgroup"))
+        known = self._by_namespace.get(namespace) or self._admit(thread, namespace)
+        known.used_at = boottime()
+        return Visitor(known.subject, False, known.membership())
+
+    def visitor_again(self, who: Subject) -> Visitor:
+        """Who a container is in the cgroup tree: that of an earlier visitor.
+
+        Raises:
+          OSError: it has ended.
+        """
+        known = self._namespace(who)
+        return Visitor(who, False, known.membership())
+
+    def pid_namespace(self, who: Subject) -> int:
+        """A container's pid namespace, as a descriptor that stays ours."""
+        return self._namespace(who).descriptor
+
+    def _namespace(self, who: Subject) -> _Namespace:
+        container = self._by_subject.get(who) or self._find(who)
+        if not isinstance(container, _Namespace):
+            raise ProcessLookupError(errno.ESRCH, f"process {who.pid} is no container's init")
+        return container
 
     def container(self, who: Subject) -> Container | None:
         """The container that a handle carries, ready to be asked; None: the host.

@@ -13,6 +13,7 @@ import trio
 
 from lxcfs_py.caller import Containers
 from lxcfs_py.cgroup import Descriptors, discover
+from lxcfs_py.cgroup.tree import branches
 from lxcfs_py.container import Machine
 from lxcfs_py.container_state import LAYOUT, record_size
 from lxcfs_py.daemon.channel import (
@@ -31,17 +32,24 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.files.loadavg import INTERVAL
+from lxcfs_py.fuse.cgroup_nodes import FileNames
+from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
+from lxcfs_py.fuse.journal import Journal
+from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
+from lxcfs_py.fuse.open_files import OpenFiles
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.session import serve
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.fuse.tree import build_tree
+from lxcfs_py.fuse.tree import add_links, build_tree
 from lxcfs_py.fuse.triggers import Triggers
+from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
 from lxcfs_py.state_file import StateFile
+from lxcfs_py.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +72,8 @@ class Prepared:
         )
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
         files = (file for file in VIRTUAL_FILES if self.host.has(file.path))
-        self.tree = build_tree(files, (CPU_DIRECTORY,), mounted_at_ns)
+        directories = (CPU_DIRECTORY, CGROUP_DIRECTORY)
+        self.tree = build_tree(files, directories, mounted_at_ns)
         self.host.close()  # a worker opens its own
 
 
@@ -80,6 +89,7 @@ class _Handover(Operations):
     connection: int
     init_socket: int
     channel: Channel
+    virtual: VirtualTree
 
     def init(self) -> None:
         os.dup2(self.connection, self.init_socket)
@@ -120,26 +130,60 @@ async def _serve(
     handover: tuple[int, int, Channel],
 ) -> None:
     options = prepared.options
+    # Handles are a connection's: another mount's are nobody's.
+    layout = b"%d" % prepared.mounted_at_ns
+    texts = Texts(_kept(options, "texts"), layout=layout)
+    cgroups = _cgroup_tree(prepared, containers, texts, layout)
+    if cgroups is not None:
+        add_links(prepared.tree, CGROUP_DIRECTORY, cgroups.roots())
     async with trio.open_nursery() as nursery:
-        operations = _Handover(
+        virtual = VirtualTree(
             containers,
             prepared.tree,
             Sysfs(),
-            # Handles are a connection's: another mount's texts are nobody's.
-            Texts(_kept(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
+            texts,
             Fallback(strict=options.strict),
             Triggers(nursery, containers) if options.enable_psi_poll else None,
         )
-        operations.host_text_only = host_text_only
+        virtual.host_text_only = host_text_only
+        operations = _Handover(virtual, cgroups)
+        operations.virtual = virtual
         operations.connection, operations.init_socket, operations.channel = handover
         settings = {"debug"} if options.debug_fuse else set()
         pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
         nursery.start_soon(_sample, containers)
         nursery.start_soon(_beat, operations.channel)
         nursery.start_soon(_obey, operations)
-        await serve()
+        await serve(_nothing if cgroups is None else cgroups.answered)
         operations.channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
+
+
+def _cgroup_tree(
+    prepared: Prepared, containers: Containers, texts: Texts, layout: bytes
+) -> CgroupTree | None:
+    """The cgroup tree; None where we may not open cgroups by their ids."""
+    options = prepared.options
+    found = branches(prepared.machine.hierarchies)
+    try:
+        for branch in found:
+            branch.check()
+    except OSError as error:
+        _log.warning("no cgroup tree is served: %s", error)
+        return None
+    return CgroupTree(
+        found,
+        Visitors(containers),
+        FileNames(_kept(options, "names"), layout=layout),
+        OpenFiles(_kept(options, "open"), layout=layout),
+        texts,
+        Journal(_kept(options, "journal"), layout=layout),
+        time_ns=prepared.mounted_at_ns,
+    )
+
+
+def _nothing() -> None:
+    pass
 
 
 async def _sample(containers: Containers) -> None:
@@ -160,7 +204,7 @@ async def _obey(operations: _Handover) -> None:
         await trio.lowlevel.wait_readable(operations.channel.fileno())
         message, _ = operations.channel.receive()
         if message in (HOST_ON, HOST_OFF):
-            operations.host_text_only = message == HOST_ON
+            operations.virtual.host_text_only = message == HOST_ON
         elif message in (FINISH, b""):
             # No handler awaits: whoever is here has answered everything it has read.
             operations.channel.send(FINISH)

@@ -12,6 +12,7 @@ way); this puts a `trio` there that differs in the waiting alone.
 import contextlib
 import select
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pyfuse3
@@ -24,13 +25,15 @@ _REQUESTS_BETWEEN_CHECKPOINTS = 32
 class _Waiter:
     """`wait_readable` for one descriptor."""
 
-    def __init__(self) -> None:
+    def __init__(self, answered: Callable[[], None]) -> None:
+        self._answered = answered
         self._poll = select.poll()
         self._registered = -1
         self._requests = 0
 
     async def wait_readable(self, fd: int) -> None:
-        """Return once a request can be read."""
+        """Return once a request can be read; whoever asked before has their answer."""
+        self._answered()
         if fd != self._registered:
             self._poll.register(fd, select.POLLIN)
             self._registered = fd
@@ -48,16 +51,17 @@ class _Waiter:
         await trio.lowlevel.wait_readable(fd)
 
 
-async def serve() -> None:
+async def serve(answered: Callable[[], None]) -> None:
     """Answer requests until the connection ends.
 
-    One at a time: handlers do not await, so a second task would only be switched to and fro.
+    One at a time: handlers do not await, so a second task would only be switched to and fro. After
+    each answer `answered` is called.
     """
     lowlevel = SimpleNamespace(
         current_task=trio.lowlevel.current_task,
         current_trio_token=trio.lowlevel.current_trio_token,
         notify_closing=trio.lowlevel.notify_closing,
-        wait_readable=_Waiter().wait_readable,
+        wait_readable=_Waiter(answered).wait_readable,
     )
     vars(pyfuse3)["trio"] = SimpleNamespace(
         ClosedResourceError=trio.ClosedResourceError,
