@@ -7,13 +7,14 @@ and in the root of every hierarchy it is the host. pid_namespaces(7), ioctl_nsfs
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 from lxcfs_py.cgroup.threads import ThreadCount
 from lxcfs_py.container import Container, Machine, States, boottime
 from lxcfs_py.container_state import ContainerState, pack, unpack
-from lxcfs_py.host import read_all
+from lxcfs_py.host import MAX_AGE, read_all
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
     parse_ns_pids,
@@ -64,6 +65,7 @@ class _Namespace(Container):
         self._namespace = namespace
         self._membership_file = membership
         self._started = key.number / USER_HZ
+        self._recent, self._asked_at = b"", 0.0
         machine.descriptors.count += 2
 
     @property
@@ -77,6 +79,14 @@ class _Namespace(Container):
     def membership(self) -> bytes:
         """The init's /proc/PID/cgroup. Raises OSError: ESRCH, the container has ended."""
         return os.pread(self._membership_file, _READ_SIZE, 0)
+
+    def recent_membership(self) -> bytes:
+        """The same, at most 10 ms old: a walk through a tree is many questions."""
+        now = time.monotonic()
+        if now - self._asked_at >= MAX_AGE:
+            self._recent = self.membership()
+            self._asked_at = now
+        return self._recent
 
     @property
     def descriptor(self) -> int:
@@ -208,7 +218,7 @@ class Containers:
             return Visitor(Subject(thread, 0), True, _read(f"/proc/{thread}/cgroup"))
         known = self._by_namespace.get(namespace) or self._admit(thread, namespace)
         known.used_at = boottime()
-        return Visitor(known.subject, False, known.membership())
+        return Visitor(known.subject, False, known.recent_membership())
 
     def visitor_again(self, who: Subject) -> Visitor:
         """Who a container is in the cgroup tree: that of an earlier visitor.
@@ -217,7 +227,7 @@ class Containers:
           OSError: it has ended.
         """
         known = self._namespace(who)
-        return Visitor(who, False, known.membership())
+        return Visitor(who, False, known.recent_membership())
 
     def pid_namespace(self, who: Subject) -> int:
         """A container's pid namespace, as a descriptor that stays ours."""

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from lxcfs_py.caller import Containers, Visitor
 from lxcfs_py.cgroup.tree import Branch
 from lxcfs_py.cgroup_access import Credentials, IdRange, Scope, Step, Target
-from lxcfs_py.host import read_all
+from lxcfs_py.host import MAX_AGE, read_all
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
     parse_groups,
@@ -45,6 +46,7 @@ class Visitors:
     def __init__(self, containers: Containers) -> None:
         self._containers = containers
         self._paths: dict[bytes, dict[str, str]] = {}
+        self._scopes: dict[tuple[bytes, str], tuple[float, Scope]] = {}
         self._ways: dict[tuple[str, str], tuple[Step, ...]] = {}
 
     def visitor(self, thread: int) -> Visitor:
@@ -81,7 +83,18 @@ class Visitors:
         return paths.get(branch.key, "/")
 
     def scope(self, visitor: Visitor, branch: Branch) -> Scope:
-        """A caller's part of a hierarchy."""
+        """A caller's part of a hierarchy, as of the last 10 ms."""
+        now = time.monotonic()
+        known = self._scopes.get((visitor.membership, branch.key))
+        if known is not None and known[0] > now and known[1].is_host == visitor.is_host:
+            return known[1]
+        scope = Scope(self._way(visitor, branch), visitor.is_host)
+        if len(self._scopes) >= _MEMBERSHIPS_MAX:
+            self._scopes.clear()
+        self._scopes[visitor.membership, branch.key] = (now + MAX_AGE, scope)
+        return scope
+
+    def _way(self, visitor: Visitor, branch: Branch) -> tuple[Step, ...]:
         path = self.path(visitor, branch)
         way = self._ways.get((branch.key, path))
         try:
@@ -91,8 +104,8 @@ class Visitors:
                     self._ways.clear()
                 way = self._ways[branch.key, path] = branch.way_to(path)
         except OSError:
-            way = ()  # removed, or outside of what we can see
-        return Scope(way, visitor.is_host)
+            return ()  # removed, or outside of what we can see
+        return way
 
     def credentials(self, thread: int, uid: int, gid: int) -> Credentials:
         """What a thread may do by its groups, capabilities and user namespace."""

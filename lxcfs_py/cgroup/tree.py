@@ -9,6 +9,7 @@ import errno
 import os
 import signal
 import stat
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -20,6 +21,8 @@ from lxcfs_py.syscalls import open_kernfs_directory
 
 _NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 _PARENTS_MAX = 1 << 16
+_DIRECTORIES_MAX = 64
+"""Descriptors kept open, for each hierarchy."""
 _DEEPEST = 1024
 """Levels; deeper cgroups are not served. A path has at most 4096 bytes in any case."""
 _WRITE_SECONDS = 0.25
@@ -38,6 +41,7 @@ class Branch:
         self.root = os.fstat(self._mount).st_ino
         # Cgroups keep their parents, and ids are never used again: this cannot become wrong.
         self._parents: dict[int, int] = {}
+        self._directories: OrderedDict[int, int] = OrderedDict()
 
     def check(self) -> None:
         """See that cgroups can be opened by their ids.
@@ -45,21 +49,37 @@ class Branch:
         Raises:
           OSError: EPERM, we may not.
         """
-        with self.directory(self.root):
-            pass
+        self.directory(self.root)
 
-    @contextmanager
-    def directory(self, cgroup: int) -> Iterator[int]:
-        """A descriptor of a cgroup's directory.
+    def directory(self, cgroup: int) -> int:
+        """A descriptor of a cgroup's directory, which stays ours; good for the next few calls.
+
+        It may have been removed since it was opened: what is asked of a name in it then answers
+        ENOENT. Opening by id and closing takes six times as long as keeping it.
 
         Raises:
           OSError: ESTALE, it has been removed.
         """
-        descriptor = open_kernfs_directory(self._mount, cgroup)
+        descriptor = self._directories.pop(cgroup, None)
+        if descriptor is None:
+            descriptor = open_kernfs_directory(self._mount, cgroup)
+            if len(self._directories) >= _DIRECTORIES_MAX:
+                os.close(self._directories.popitem(last=False)[1])
+        self._directories[cgroup] = descriptor
+        return descriptor
+
+    def status(self, cgroup: int) -> os.stat_result:
+        """Of a cgroup's directory.
+
+        Raises:
+          OSError: ESTALE, it has been removed.
+        """
+        directory = self.directory(cgroup)
         try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            os.stat("cgroup.procs", dir_fd=directory)  # a descriptor does not tell
+        except FileNotFoundError as error:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(cgroup)) from error
+        return os.fstat(directory)
 
     def lineage(self, cgroup: int) -> list[int]:
         """The ids of a cgroup and of all above it, up to the root.
@@ -77,8 +97,7 @@ class Branch:
     def _parent(self, cgroup: int) -> int:
         parent = self._parents.get(cgroup)
         if parent is None:
-            with self.directory(cgroup) as directory:
-                parent = os.stat("..", dir_fd=directory).st_ino
+            parent = os.stat("..", dir_fd=self.directory(cgroup)).st_ino
             self.remember(cgroup, parent)
         return parent
 
@@ -145,8 +164,12 @@ class Branch:
         os.close(os.open(name, (flags & os.O_ACCMODE) | _NO_LINK, dir_fd=directory))
 
     def read(self, directory: int, name: str) -> bytes:
-        """The whole of a file."""
-        descriptor = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=directory)
+        """The whole of a file.
+
+        Raises:
+          OSError: ENODEV, there is no such file any more.
+        """
+        descriptor = _open_file(directory, name, os.O_RDONLY)
         try:
             return read_all(descriptor)
         finally:
@@ -156,9 +179,9 @@ class Branch:
         """Write a file, in one piece.
 
         Raises:
-          OSError: the kernel's; EBUSY, it took too long.
+          OSError: the kernel's; ENODEV, there is no such file any more; EBUSY, it took too long.
         """
-        descriptor = os.open(name, os.O_WRONLY | _NO_LINK, dir_fd=directory)
+        descriptor = _open_file(directory, name, os.O_WRONLY)
         try:
             with _time_limit(_WRITE_SECONDS):
                 return os.write(descriptor, text)
@@ -202,8 +225,17 @@ class Branch:
         os.chown(name, uid, gid, dir_fd=directory, follow_symlinks=False)
 
     def close(self) -> None:
-        """Close the root."""
-        os.close(self._mount)
+        """Close every descriptor."""
+        for descriptor in (self._mount, *self._directories.values()):
+            os.close(descriptor)
+        self._directories.clear()
+
+
+def _open_file(directory: int, name: str, flags: int) -> int:
+    try:
+        return os.open(name, flags | _NO_LINK, dir_fd=directory)
+    except FileNotFoundError as error:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), name) from error
 
 
 @contextmanager

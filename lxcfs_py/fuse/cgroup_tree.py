@@ -189,8 +189,7 @@ class CgroupTree:
     def _attributes(self, spot: _Spot) -> pyfuse3.EntryAttributes:
         if spot.place is Place.ABOVE:
             return self._above(spot.branch, spot.cgroup, spot.scope)
-        with spot.branch.directory(spot.cgroup) as directory:
-            return self._entry(spot.branch, spot.cgroup, spot.file, _status(spot, directory))
+        return self._entry(spot.branch, spot.cgroup, spot.file, _status(spot))
 
     def _above(self, branch: Branch, cgroup: int, scope: Scope) -> pyfuse3.EntryAttributes:
         return attributes(
@@ -229,9 +228,9 @@ class CgroupTree:
                 raise _error(errno.ENOENT)
             return self._attributes(self._find(self._node(spot.branch, step.cgroup), spot.visitor))
         text = _name(name)
-        with spot.branch.directory(spot.cgroup) as directory:
-            self._asker(ctx).require(os.fstat(directory), EXECUTE)
-            return self._child_entry(spot, text, spot.branch.child(directory, text))
+        directory = spot.branch.directory(spot.cgroup)
+        self._asker(ctx).require(os.fstat(directory), EXECUTE)
+        return self._child_entry(spot, text, spot.branch.child(directory, text))
 
     def _child_entry(
         self, spot: _Spot, name: str, status: os.stat_result
@@ -252,8 +251,7 @@ class CgroupTree:
             return not mode & WRITE
         if mode & WRITE and not may_change(spot.place, spot.file, spot.branch.delegated):
             return False
-        with spot.branch.directory(spot.cgroup) as directory:
-            return self._asker(ctx).may(_status(spot, directory), mode & 7)
+        return self._asker(ctx).may(_status(spot), mode & 7)
 
     def setattr(
         self,
@@ -270,22 +268,22 @@ class CgroupTree:
         uid = wanted.st_uid if fields.update_uid else None
         gid = wanted.st_gid if fields.update_gid else None
         change = ("setattr", ctx.pid, node, mode, uid, gid)
-        with spot.branch.directory(spot.cgroup) as directory:
-            done, _ = self._journal.begin(*change)
-            if done is State.NOTHING:
-                asker, status = self._asker(ctx), _status(spot, directory)
-                if fields.update_size:
-                    asker.require(status, WRITE)
-                _check_change(asker, _inode(status), mode, uid, gid)
-            name = spot.file or "."
-            if uid is not None or gid is not None:
-                spot.branch.chown(
-                    directory, name, -1 if uid is None else uid, -1 if gid is None else gid
-                )
-            if mode is not None:
-                spot.branch.chmod(directory, name, mode)
-            self._journal.done()
-            return self._entry(spot.branch, spot.cgroup, spot.file, _status(spot, directory))
+        directory = spot.branch.directory(spot.cgroup)
+        done, _ = self._journal.begin(*change)
+        if done is State.NOTHING:
+            asker, status = self._asker(ctx), _status(spot)
+            if fields.update_size:
+                asker.require(status, WRITE)
+            _check_change(asker, _inode(status), mode, uid, gid)
+        name = spot.file or "."
+        if uid is not None or gid is not None:
+            spot.branch.chown(
+                directory, name, -1 if uid is None else uid, -1 if gid is None else gid
+            )
+        if mode is not None:
+            spot.branch.chmod(directory, name, mode)
+        self._journal.done()
+        return self._entry(spot.branch, spot.cgroup, spot.file, _status(spot))
 
     # -- making and removing ----------------------------------------------------------------------
 
@@ -294,39 +292,39 @@ class CgroupTree:
     ) -> pyfuse3.EntryAttributes:
         """Make a cgroup that belongs to the caller."""
         spot, text = self._parent(parent, name, ctx)
-        with spot.branch.directory(spot.cgroup) as directory:
-            self._asker(ctx).require(os.fstat(directory), WRITE | EXECUTE)
-            before, _ = self._journal.begin("mkdir", ctx.pid, parent, name)
-            if before is State.NOTHING or not _is_there(spot.branch, directory, text):
-                spot.branch.make(directory, text)
-            status = spot.branch.hand_over(directory, text, mode & ~ctx.umask, ctx.uid, ctx.gid)
-            self._journal.done()
-            return self._child_entry(spot, text, status)
+        directory = spot.branch.directory(spot.cgroup)
+        self._asker(ctx).require(os.fstat(directory), WRITE | EXECUTE)
+        before, _ = self._journal.begin("mkdir", ctx.pid, parent, name)
+        if before is State.NOTHING or not _is_there(spot.branch, directory, text):
+            spot.branch.make(directory, text)
+        status = spot.branch.hand_over(directory, text, mode & ~ctx.umask, ctx.uid, ctx.gid)
+        self._journal.done()
+        return self._child_entry(spot, text, status)
 
     def rmdir(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Remove a cgroup."""
         spot, text = self._parent(parent, name, ctx)
-        with spot.branch.directory(spot.cgroup) as directory:
-            here, asker = os.fstat(directory), self._asker(ctx)
-            asker.require(here, WRITE | EXECUTE)
-            try:
-                child = spot.branch.child(directory, text)
-            except FileNotFoundError:
-                state, _ = self._journal.begin("rmdir", ctx.pid, parent, name)
-                if state is State.NOTHING:
-                    raise
-                return  # an earlier worker did
-            if not stat.S_ISDIR(child.st_mode):
-                raise _error(errno.ENOTDIR, text)
-            if here.st_mode & stat.S_ISVTX and not may_remove_from(
-                asker.credentials, _inode(here), _inode(child)
-            ):
-                raise _error(errno.EPERM, text)
-            state, cgroup = self._journal.begin("rmdir", ctx.pid, parent, name, cgroup=child.st_ino)
-            if state is State.DONE or (state is State.BEGUN and cgroup != child.st_ino):
-                return  # that one is gone; this is another's
-            spot.branch.remove(directory, text)
-            self._journal.done()
+        directory = spot.branch.directory(spot.cgroup)
+        here, asker = os.fstat(directory), self._asker(ctx)
+        asker.require(here, WRITE | EXECUTE)
+        try:
+            child = spot.branch.child(directory, text)
+        except FileNotFoundError:
+            state, _ = self._journal.begin("rmdir", ctx.pid, parent, name)
+            if state is State.NOTHING:
+                raise
+            return  # an earlier worker did
+        if not stat.S_ISDIR(child.st_mode):
+            raise _error(errno.ENOTDIR, text)
+        if here.st_mode & stat.S_ISVTX and not may_remove_from(
+            asker.credentials, _inode(here), _inode(child)
+        ):
+            raise _error(errno.EPERM, text)
+        state, cgroup = self._journal.begin("rmdir", ctx.pid, parent, name, cgroup=child.st_ino)
+        if state is State.DONE or (state is State.BEGUN and cgroup != child.st_ino):
+            return  # that one is gone; this is another's
+        spot.branch.remove(directory, text)
+        self._journal.done()
 
     def _parent(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext) -> tuple[_Spot, str]:
         spot = self._spot(parent, ctx)
@@ -342,8 +340,7 @@ class CgroupTree:
         """A handle for a caller's listing."""
         spot = self._spot(node, ctx)
         if spot.place is not Place.ABOVE:
-            with spot.branch.directory(spot.cgroup) as directory:
-                self._asker(ctx).require(os.fstat(directory), READ)
+            self._asker(ctx).require(_status(spot), READ)
         return self._new_handle(node, spot.visitor, ctx, HOST)
 
     def readdir(self, fh: int, start: int, token: pyfuse3.ReaddirToken) -> None:
@@ -371,11 +368,11 @@ class CgroupTree:
                 entry = self._listed(spot.branch, step.cgroup, None)
                 entries.append(_Entry(3, os.fsencode(step.name), entry))
             return entries
-        with spot.branch.directory(spot.cgroup) as directory:
-            for name, cgroup in spot.branch.children(directory):
-                file = name if cgroup is None else None
-                entry = self._listed(spot.branch, cgroup or spot.cgroup, file)
-                entries.append(_Entry(_cookie(name), os.fsencode(name), entry))
+        directory = spot.branch.directory(spot.cgroup)
+        for name, cgroup in spot.branch.children(directory):
+            file = name if cgroup is None else None
+            entry = self._listed(spot.branch, cgroup or spot.cgroup, file)
+            entries.append(_Entry(_cookie(name), os.fsencode(name), entry))
         entries.sort(key=lambda entry: entry.cookie)
         return entries
 
@@ -399,11 +396,10 @@ class CgroupTree:
         wanted = _WANTED.get(flags & os.O_ACCMODE, READ | WRITE)
         if flags & os.O_TRUNC:
             wanted |= WRITE
-        with spot.branch.directory(spot.cgroup) as directory:
-            self._asker(ctx).require(_status(spot, directory), wanted)
-            if wanted & WRITE and not may_change(spot.place, spot.file, spot.branch.delegated):
-                raise _error(errno.EPERM)
-            spot.branch.try_open(directory, spot.file, flags)
+        self._asker(ctx).require(_status(spot), wanted)
+        if wanted & WRITE and not may_change(spot.place, spot.file, spot.branch.delegated):
+            raise _error(errno.EPERM)
+        spot.branch.try_open(spot.branch.directory(spot.cgroup), spot.file, flags)
         # Whose right it is to move a process is asked when one is moved.
         moves = wanted & WRITE and spot.file in PROCESSES
         opener = self._visitors.opener(ctx.pid) if moves else HOST
@@ -445,8 +441,8 @@ class CgroupTree:
     def _read(self, fh: int) -> bytes:
         spot, _ = self._reopen(fh)
         assert spot.file is not None
-        with spot.branch.directory(spot.cgroup) as directory:
-            text = spot.branch.read(directory, spot.file)
+        directory = spot.branch.directory(spot.cgroup)
+        text = spot.branch.read(directory, spot.file)
         if spot.file in PROCESSES:
             numbers = self._visitors.numbers_inside(spot.visitor, map(int, text.split()))
             text = b"".join(b"%d\n" % number for number in numbers)
@@ -460,12 +456,12 @@ class CgroupTree:
         state, result = self._journal.begin("write", fh, off, text)
         if state is State.DONE:
             return result
-        with spot.branch.directory(spot.cgroup) as directory:
-            if spot.file in PROCESSES:
-                self._move(spot, opened, directory, text)
-                result = len(text)
-            else:
-                result = spot.branch.write(directory, spot.file, text)
+        directory = spot.branch.directory(spot.cgroup)
+        if spot.file in PROCESSES:
+            self._move(spot, opened, directory, text)
+            result = len(text)
+        else:
+            result = spot.branch.write(directory, spot.file, text)
         self._journal.done(result)
         return result
 
@@ -522,18 +518,26 @@ class CgroupTree:
         branch = spot.branch
         source = branch.lineage(branch.id_of(path))
         ancestor = common_ancestor(source, branch.lineage(spot.cgroup))
-        with branch.directory(ancestor) as directory:
-            inode = _inode(branch.child(directory, "cgroup.procs"))
+        directory = branch.directory(ancestor)
+        inode = _inode(branch.child(directory, "cgroup.procs"))
         if decided_by_mode(asker.uid, inode, WRITE):
             return
         if not (trusted and may(asker.credentials, inode, WRITE)):
             raise _error(errno.EACCES)
 
 
-def _status(spot: _Spot, directory: int) -> os.stat_result:
+def _status(spot: _Spot) -> os.stat_result:
+    """What the kernel says of a node's file or directory.
+
+    Raises:
+      OSError: ESTALE, it is gone: whoever came by a path shall look again.
+    """
     if spot.file is None:
-        return os.fstat(directory)
-    return spot.branch.child(directory, spot.file)
+        return spot.branch.status(spot.cgroup)
+    try:
+        return spot.branch.child(spot.branch.directory(spot.cgroup), spot.file)
+    except FileNotFoundError as error:
+        raise _error(errno.ESTALE) from error
 
 
 def _is_there(branch: Branch, directory: int, name: str) -> bool:
