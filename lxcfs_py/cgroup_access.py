@@ -227,6 +227,14 @@ class Target(NamedTuple):
     saved_uid: int
 
 
+class Process(NamedTuple):
+    """A process, or thread, that is to be moved."""
+
+    target: Target
+    path: str
+    """Where it is."""
+
+
 def may_move(who: Credentials, target: Target) -> bool:
     """kernel/cgroup/cgroup-v1.c, __cgroup1_procs_write(), with a root for each user namespace."""
     if who.uid in (target.uid, target.saved_uid):

@@ -4,11 +4,10 @@ import errno
 import os
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from lxcfs_py.caller import Containers, Visitor
+from lxcfs_py.caller import Containers
 from lxcfs_py.cgroup.tree import Branch
-from lxcfs_py.cgroup_access import Credentials, IdRange, Scope, Step, Target
+from lxcfs_py.cgroup_access import Credentials, IdRange, Process, Scope, Step, Target
 from lxcfs_py.host import MAX_AGE, read_all
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
@@ -20,7 +19,7 @@ from lxcfs_py.kernel.pid import (
     without_init_scope,
 )
 from lxcfs_py.pid_numbers import number_outside, numbers_inside
-from lxcfs_py.subject import Subject, subject
+from lxcfs_py.subject import Subject, Visitor, subject
 
 _MEMBERSHIPS_MAX = 1024
 
@@ -33,18 +32,12 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-class Process(NamedTuple):
-    """A process that is to be moved: whose, and where it is."""
-
-    target: Target
-    path: str
-
-
 class Visitors:
     """The callers, as far as the cgroup tree is concerned."""
 
-    def __init__(self, containers: Containers) -> None:
+    def __init__(self, containers: Containers, branches: Iterable[Branch]) -> None:
         self._containers = containers
+        self._branches = {branch.key: branch for branch in branches}
         self._paths: dict[bytes, dict[str, str]] = {}
         self._scopes: dict[tuple[bytes, str], tuple[float, Scope]] = {}
         self._ways: dict[tuple[str, str], tuple[Step, ...]] = {}
@@ -70,7 +63,7 @@ class Visitors:
         except OSError:
             return False
 
-    def path(self, visitor: Visitor, branch: Branch) -> str:
+    def path(self, visitor: Visitor, key: str) -> str:
         """The path of a caller's own cgroup, now."""
         paths = self._paths.get(visitor.membership)
         if paths is None:
@@ -80,29 +73,30 @@ class Visitors:
             if not visitor.is_host:
                 paths = {key: without_init_scope(path) for key, path in paths.items()}
             self._paths[visitor.membership] = paths
-        return paths.get(branch.key, "/")
+        return paths.get(key, "/")
 
-    def scope(self, visitor: Visitor, branch: Branch) -> Scope:
+    def scope(self, visitor: Visitor, key: str) -> Scope:
         """A caller's part of a hierarchy, as of the last 10 ms."""
         now = time.monotonic()
-        known = self._scopes.get((visitor.membership, branch.key))
+        known = self._scopes.get((visitor.membership, key))
         if known is not None and known[0] > now and known[1].is_host == visitor.is_host:
             return known[1]
-        scope = Scope(self._way(visitor, branch), visitor.is_host)
+        scope = Scope(self._way(visitor, key), visitor.is_host)
         if len(self._scopes) >= _MEMBERSHIPS_MAX:
             self._scopes.clear()
-        self._scopes[visitor.membership, branch.key] = (now + MAX_AGE, scope)
+        self._scopes[visitor.membership, key] = (now + MAX_AGE, scope)
         return scope
 
-    def _way(self, visitor: Visitor, branch: Branch) -> tuple[Step, ...]:
-        path = self.path(visitor, branch)
-        way = self._ways.get((branch.key, path))
+    def _way(self, visitor: Visitor, key: str) -> tuple[Step, ...]:
+        path = self.path(visitor, key)
+        branch = self._branches[key]
+        way = self._ways.get((key, path))
         try:
             # The same path may by now be another cgroup's.
             if way is None or branch.id_of(path) != way[-1].cgroup:
                 if len(self._ways) >= _MEMBERSHIPS_MAX:
                     self._ways.clear()
-                way = self._ways[branch.key, path] = branch.way_to(path)
+                way = self._ways[key, path] = branch.way_to(path)
         except OSError:
             return ()  # removed, or outside of what we can see
         return way
@@ -119,14 +113,14 @@ class Visitors:
             _ranges(f"/proc/{thread}/gid_map"),
         )
 
-    def process(self, pid: int, branch: Branch) -> Process:
+    def process(self, pid: int, key: str) -> Process:
         """A process or thread, by our number. Raises OSError: it has ended."""
         try:
             target = Target(*parse_saved_uids(_read(f"/proc/{pid}/status")))
             membership = parse_membership(_read(f"/proc/{pid}/cgroup"))
         except FileNotFoundError as error:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), str(pid)) from error
-        return Process(target, membership.get(branch.key, "/"))
+        return Process(target, membership.get(key, "/"))
 
     def numbers_inside(self, visitor: Visitor, threads: Iterable[int]) -> list[int]:
         """What threads are called in a caller's pid namespace, without those it cannot see."""

@@ -29,6 +29,7 @@
 #define MAX_FILES 16
 #define MAX_SAMPLES (512 * 1024) /* per reader, with -s */
 #define NAME_SIZE 64
+#define COLD_SIZE (1024 * 1024)
 
 struct sample {
 	uint32_t nanoseconds; /* from before open() to after close() */
@@ -55,6 +56,7 @@ static int file_count;
 static int reader_count = 1, warmup = 1, milliseconds, turns, pause_time;
 static struct reader *readers;
 static pthread_barrier_t *start;
+static volatile char *cold_memory; /* one for all: a thousand readers fit in a container */
 
 static uint64_t now(void)
 {
@@ -93,10 +95,8 @@ static void take_sample(int number, unsigned int step)
 /* Fill the caches that a core has for itself with something else. */
 static void cool_down(void)
 {
-	static volatile char memory[1024 * 1024];
-
-	for (size_t i = 0; i < sizeof(memory); i += 64)
-		memory[i]++;
+	for (size_t i = 0; i < COLD_SIZE; i += 64)
+		cold_memory[i]++;
 }
 
 static void read_in_turns(int number)
@@ -160,8 +160,10 @@ static void reap(void)
 {
 	int status;
 
-	if (wait(&status) < 0 || status != 0)
-		exit(1);
+	if (wait(&status) < 0)
+		err(1, "wait");
+	if (status != 0)
+		errx(1, "a reader ended with wait status %d", status);
 }
 
 static void start_reader(int number)
@@ -198,6 +200,7 @@ static void prepare_readers(void)
 		sem_init(&readers[i].turn, 1, i == 0);
 		readers[i].samples = samples + i * each;
 	}
+	cold_memory = shared_memory(COLD_SIZE);
 	start = shared_memory(sizeof(*start));
 	pthread_barrierattr_init(&shared);
 	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);

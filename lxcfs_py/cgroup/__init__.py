@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from lxcfs_py.cgroup import v1, v2
 from lxcfs_py.cgroup.hierarchies import Hierarchies, Hierarchy, discover
-from lxcfs_py.cgroup.lineage import Descriptors, Lineage
+from lxcfs_py.cgroup.lineage import Descriptors, Lineage, Parsed
 from lxcfs_py.kernel.pid import without_init_scope
 from lxcfs_py.resources import CpuUsage, DeviceIo, Hugetlb, Memory, Swap
 
@@ -31,6 +31,7 @@ class _Version(Protocol):
     def quota(self, lineage: Lineage, /) -> float | None: ...
     def mask(self, lineage: Lineage, /) -> tuple[int, ...] | None: ...
     def cpu_usage(self, lineage: Lineage, /) -> CpuUsage: ...
+    def run_time(self, lineage: Lineage, /) -> int: ...
     def io(self, lineage: Lineage, /) -> Mapping[tuple[int, int], DeviceIo]: ...
 
 
@@ -56,6 +57,7 @@ class CgroupReader:
         self._descriptors = descriptors
         self._lineages: dict[str, Lineage] = {}
         self._places: dict[str, _Place | None] = {}
+        self._parsed: Parsed = {}
 
     def close(self) -> None:
         """Close every descriptor; what is asked afterwards opens them again."""
@@ -63,11 +65,11 @@ class CgroupReader:
             lineage.close()
         self._lineages.clear()
         self._places.clear()
+        self._parsed.clear()
 
     def forget_values(self) -> None:
         """A new set of questions begins: every answer to it is of one moment, and fresh."""
-        for lineage in self._lineages.values():
-            lineage.forget_values()
+        self._parsed.clear()
 
     def path(self, key: str) -> str:
         """The path of the container's cgroup in a hierarchy."""
@@ -104,6 +106,11 @@ class CgroupReader:
         """CPU time used."""
         place = self._place("usage")
         return None if place is None else place.version.cpu_usage(place.lineage)
+
+    def run_time(self) -> int | None:
+        """A number that is the same as before only if no thread has run since."""
+        place = self._place("usage")
+        return None if place is None else place.version.run_time(place.lineage)
 
     def io(self) -> Mapping[tuple[int, int], DeviceIo] | None:
         """Block I/O by device."""
@@ -160,7 +167,7 @@ class CgroupReader:
             return None
         lineage = self._lineages.get(hierarchy.key)
         if lineage is None:
-            lineage = Lineage(hierarchy.mountpoint, path, self._descriptors)
+            lineage = Lineage(hierarchy.mountpoint, path, self._descriptors, self._parsed)
             self._lineages[hierarchy.key] = lineage
         return lineage
 

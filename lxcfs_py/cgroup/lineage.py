@@ -5,8 +5,9 @@ opening and closing it 4 us more. All are opened relative to the directory of th
 whatever happens to its path, they are that cgroup's. Once it is removed they answer ENODEV.
 """
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxcfs_py.host import read_all
 from lxcfs_py.kernel.formats import parse_flat_keyed
@@ -26,12 +27,15 @@ class Descriptors:
 class Lineage:
     """One cgroup of one hierarchy; not the root, which bounds nobody."""
 
-    def __init__(self, mountpoint: str, path: str, descriptors: Descriptors) -> None:
+    def __init__(
+        self, mountpoint: str, path: str, descriptors: Descriptors, parsed: "Parsed"
+    ) -> None:
+        """Open a cgroup; `parsed` is what has been read for the current set of questions."""
         self.depth = path.count("/")
         """1 for a child of the root."""
         self._descriptors = descriptors
         self._files: dict[tuple[str, int], int] = {}
-        self._parsed: dict[tuple[str, int], dict[bytes, int]] = {}
+        self._parsed = parsed
         self._directory = os.open(
             mountpoint + path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         )
@@ -42,7 +46,7 @@ class Lineage:
 
         Raises:
           FileNotFoundError: there is no such file at that level: the controller is not enabled.
-          OSError: ENODEV or ENOENT, the cgroup is gone.
+          OSError: ENODEV, the cgroup is gone.
         """
         if level >= _LEVELS_KEPT_OPEN:
             return self._read_once(name, level)
@@ -55,19 +59,15 @@ class Lineage:
         text = os.pread(file, _READ_SIZE, 0)
         return text if len(text) < _READ_SIZE else read_all(file)
 
-    def flat_keyed(self, name: str, level: int = 0) -> dict[bytes, int]:
+    def flat_keyed(self, name: str, level: int = 0) -> Mapping[bytes, int]:
         """The values of a flat keyed file, read once for each set of questions.
 
         memory.stat is the dearest of all: 7 us to read, 8 us to parse.
         """
-        parsed = self._parsed.get((name, level))
+        parsed = self._parsed.get((self, name, level))
         if parsed is None:
-            parsed = self._parsed[name, level] = parse_flat_keyed(self.read(name, level))
+            parsed = self._parsed[self, name, level] = parse_flat_keyed(self.read(name, level))
         return parsed
-
-    def forget_values(self) -> None:
-        """A new set of questions begins."""
-        self._parsed.clear()
 
     def read_where_enabled(self, name: str) -> tuple[bytes, int] | None:
         """The text of a file in the nearest cgroup that has it, and that cgroup's level."""
@@ -108,9 +108,21 @@ class Lineage:
         os.close(self._directory)
 
     def _open(self, name: str, level: int) -> int:
-        return os.open(
-            "../" * level + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._directory
-        )
+        try:
+            return os.open(
+                "../" * level + name,
+                os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC,
+                dir_fd=self._directory,
+            )
+        except FileNotFoundError:
+            self._check_alive()
+            raise
+
+    def _check_alive(self) -> None:
+        # A removed directory has no files, but its `..` still leads to the parent, whose numbers
+        # would be taken for the nearest ancestor's. A cgroup of either version has cgroup.procs.
+        if not os.access("cgroup.procs", os.F_OK, dir_fd=self._directory):
+            raise OSError(errno.ENODEV, "the cgroup was removed")
 
     def _read_once(self, name: str, level: int) -> bytes:
         file = self._open(name, level)
@@ -118,3 +130,7 @@ class Lineage:
             return read_all(file)
         finally:
             os.close(file)
+
+
+Parsed = dict[tuple[Lineage, str, int], Mapping[bytes, int]]
+"""Values by lineage, file and level."""

@@ -35,7 +35,7 @@ class Branch:
     def __init__(self, hierarchy: Hierarchy) -> None:
         self.key = hierarchy.key
         self.name = _directory_name(hierarchy.key)
-        self.version = hierarchy.version
+        self.contains_delegation = hierarchy.version == 2
         self.delegated = DELEGATED_V1 if hierarchy.version == 1 else _delegated_v2()
         self._mount = os.open(hierarchy.mountpoint, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
         self.root = os.fstat(self._mount).st_ino

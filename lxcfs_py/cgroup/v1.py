@@ -4,6 +4,7 @@ Documentation/admin-guide/cgroup-v1/{memory,cpusets,cpuacct,blkio-controller,hug
 Documentation/scheduler/sched-bwc.rst.
 """
 
+import errno
 from collections.abc import Mapping
 
 from lxcfs_py.cgroup.lineage import Lineage
@@ -61,10 +62,14 @@ def swap(lineage: Lineage) -> Swap:
     )
 
 
-def hugetlb(lineage: Lineage, size: str) -> Hugetlb:
-    """hugetlb.SIZE.usage_in_bytes, hugetlb.SIZE.limit_in_bytes."""
+def hugetlb(lineage: Lineage, size: str) -> Hugetlb | None:
+    """hugetlb.SIZE.usage_in_bytes, hugetlb.SIZE.limit_in_bytes; None for an unknown size."""
+    try:
+        current = int(lineage.read(f"hugetlb.{size}.usage_in_bytes"))
+    except FileNotFoundError:
+        return None
     limits = (int(text) for text in lineage.read_upwards(f"hugetlb.{size}.limit_in_bytes"))
-    return Hugetlb(int(lineage.read(f"hugetlb.{size}.usage_in_bytes")), _limit(min(limits)))
+    return Hugetlb(current, _limit(min(limits)))
 
 
 def _limit(value: int) -> int | None:
@@ -107,11 +112,17 @@ def cpu_usage(lineage: Lineage) -> CpuUsage:
     )
 
 
+def run_time(lineage: Lineage) -> int:
+    """cpuacct.usage: the scheduler's own clock, in ns. usage_all goes by ticks."""
+    return int(lineage.read("cpuacct.usage"))
+
+
 def io(lineage: Lineage) -> Mapping[tuple[int, int], DeviceIo]:
     """blkio.throttle.*_recursive, which exist whatever the scheduler; BFQ's where it counts more.
 
     A device is counted by the throttling layer once it has a limit or statistics of its own, and
-    by BFQ while it schedules it.
+    by BFQ while it schedules it. Each number is the larger of the two: whichever layer is ahead,
+    when that changes no counter goes back.
     """
     found: dict[tuple[int, int], DeviceIo] = {}
     for policy in ("blkio.bfq", "blkio.throttle"):
@@ -122,7 +133,7 @@ def io(lineage: Lineage) -> Mapping[tuple[int, int], DeviceIo]:
             continue
         for device, counts in operations.items():
             io = _device_io(counts, sizes.get(device, {}))
-            found[device] = max(io, found.get(device, io), key=lambda one: one.rios + one.wios)
+            found[device] = DeviceIo(*map(max, io, found.get(device, io)))
     return found
 
 
@@ -152,5 +163,10 @@ def slabinfo(lineage: Lineage) -> bytes:
     """memory.kmem.slabinfo; empty where the kernel no longer tells."""
     try:
         return lineage.read("memory.kmem.slabinfo")
-    except OSError:
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        # Older kernels, until kernel memory of the cgroup is accounted.
+        if error.errno != errno.EIO:
+            raise
         return b""

@@ -31,7 +31,6 @@ from lxcfs_py.daemon.channel import (
 )
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
-from lxcfs_py.files.loadavg import INTERVAL
 from lxcfs_py.fuse.cgroup_nodes import FileNames
 from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
@@ -48,6 +47,7 @@ from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
+from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
 from lxcfs_py.visitors import Visitors
 
@@ -151,7 +151,7 @@ async def _serve(
         operations.connection, operations.init_socket, operations.channel = handover
         settings = {"debug"} if options.debug_fuse else set()
         pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
-        nursery.start_soon(_sample, containers)
+        nursery.start_soon(sample_loads, containers)
         nursery.start_soon(_beat, operations.channel)
         nursery.start_soon(_obey, operations)
         await serve(_nothing if cgroups is None else cgroups.answered)
@@ -173,7 +173,7 @@ def _cgroup_tree(
         return None
     return CgroupTree(
         found,
-        Visitors(containers),
+        Visitors(containers, found),
         FileNames(_kept(options, "names"), layout=layout),
         OpenFiles(_kept(options, "open"), layout=layout),
         texts,
@@ -184,12 +184,6 @@ def _cgroup_tree(
 
 def _nothing() -> None:
     pass
-
-
-async def _sample(containers: Containers) -> None:
-    while True:
-        await trio.sleep(INTERVAL)
-        containers.sample_load()
 
 
 async def _beat(channel: Channel) -> None:

@@ -105,7 +105,10 @@ def render(inputs: Inputs) -> bytes:
 
 def _add_memory(values: dict[bytes, int], memory: Memory, total: int, host_mlocked: int) -> None:
     stat = memory.stat
-    kb = {label: min(stat.get(key, 0) // 1024, total) for label, key in _STAT_KEYS.items()}
+    kb = {label: stat.get(key, 0) // 1024 for label, key in _STAT_KEYS.items()}
+    if max(kb.values()) > total:
+        # The kernel gathers these from all CPUs now and then: they may be behind for a while.
+        kb = {label: min(value, total) for label, value in kb.items()}
     # Usage may exceed memory.max for a while: cgroup-v2.rst.
     free = max(total - memory.current // 1024, 0)
     cached = min(stat.get(b"file", 0) // 1024, total - free)

@@ -18,8 +18,6 @@ from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import pyfuse3
 
-from lxcfs_py.caller import Visitor
-from lxcfs_py.cgroup.tree import Branch
 from lxcfs_py.cgroup_access import (
     EXECUTE,
     PROCESSES,
@@ -40,13 +38,13 @@ from lxcfs_py.cgroup_access import (
     may_move,
     may_remove_from,
 )
+from lxcfs_py.fuse.cgroup_edges import Branch, Visitors
 from lxcfs_py.fuse.cgroup_nodes import CgroupNode, FileNames, branch_numbers, pack, unpack
 from lxcfs_py.fuse.journal import Journal, State
 from lxcfs_py.fuse.nodes import attributes
 from lxcfs_py.fuse.open_files import OpenFile, OpenFiles
 from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.subject import HOST
-from lxcfs_py.visitors import Visitors
+from lxcfs_py.subject import HOST, Visitor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -177,7 +175,7 @@ class CgroupTree:
         name = self._names.name(file) if file else None
         if branch is None or (file and name is None):
             raise _error(errno.ESTALE)
-        scope = self._visitors.scope(visitor, branch)
+        scope = self._visitors.scope(visitor, branch.key)
         place = scope.place(branch.lineage(cgroup))
         if place is Place.HIDDEN or (place is Place.ABOVE and name is not None):
             raise _error(errno.ENOENT)
@@ -500,11 +498,11 @@ class CgroupTree:
     def _check_move(self, spot: _Spot, asker: _Asker, pid: int, *, trusted: bool) -> None:
         """Whether a process may be moved; only from the caller's own part of the hierarchy."""
         branch = spot.branch
-        process = self._visitors.process(pid, branch)
-        top = self._visitors.path(spot.visitor, branch)
+        process = self._visitors.process(pid, branch.key)
+        top = self._visitors.path(spot.visitor, branch.key)
         if not is_at_or_below(process.path, top):
-            raise _error(errno.ENOENT if branch.version == 2 else errno.EACCES)
-        if branch.version == 2:
+            raise _error(errno.ENOENT if branch.contains_delegation else errno.EACCES)
+        if branch.contains_delegation:
             self._check_common_ancestor(spot, asker, process.path, trusted=trusted)
         elif asker.uid not in process.target and not (
             trusted and may_move(asker.credentials, process.target)

@@ -14,7 +14,7 @@ from lxcfs_py.fuse import handles
 from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import answers
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY, inode_of
-from lxcfs_py.fuse.virtual import VirtualTree
+from lxcfs_py.fuse.virtual import VirtualTree, refusal
 
 
 class Backend(Protocol):
@@ -157,29 +157,53 @@ class Operations(pyfuse3.Operations):
         """Remove a cgroup."""
         return self._of_node(parent_inode).rmdir(parent_inode, name, ctx)
 
-    async def create(self, *_: object) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
-        """open(2) with O_CREAT: as in any file system that cannot make files."""
+    # Nothing else can be made, removed or renamed. Left alone, these would answer ENOSYS.
+
+    @answers
+    def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: pyfuse3.RequestContext
+    ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
+        """As in sysfs: fs/namei.c, lookup_open()."""
         raise pyfuse3.FUSEError(errno.EACCES)
 
-    async def mknod(self, *_: object) -> pyfuse3.EntryAttributes:
-        """Only the kernel makes files here."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+    @answers
+    def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise refusal(ctx)
 
-    async def symlink(self, *_: object) -> pyfuse3.EntryAttributes:
-        """There are no links."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+    @answers
+    def symlink(
+        self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise refusal(ctx)
 
-    async def link(self, *_: object) -> pyfuse3.EntryAttributes:
-        """There are no links."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+    @answers
+    def link(
+        self, inode: int, new_parent_inode: int, new_name: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise refusal(ctx)
 
-    async def unlink(self, *_: object) -> None:
-        """Only the kernel removes files here."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+    @answers
+    def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Refused."""
+        raise refusal(ctx)
 
-    async def rename(self, *_: object) -> None:
-        """Cgroups keep their names; cgroup2 says the same."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+    @answers
+    def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: pyfuse3.RequestContext,
+    ) -> None:
+        """Refused: cgroup2 says the same."""
+        raise refusal(ctx)
 
     # -- directories ------------------------------------------------------------------------------
 

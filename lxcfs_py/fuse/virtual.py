@@ -25,6 +25,7 @@ from lxcfs_py.fuse.triggers import Triggers
 from lxcfs_py.resources import CpuView
 from lxcfs_py.subject import HOST, Subject
 
+_HAS_32_BIT_TEXT = os.uname().machine == "aarch64"
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
@@ -46,6 +47,9 @@ class Callers(Protocol):
 
     def container(self, who: Subject) -> Asked | None:
         """The container of a subject; None: the host. Raises OSError if it has ended."""
+
+    def is_32_bit(self, thread: int) -> bool:
+        """Whether a thread wants to be told of a 32-bit machine."""
 
     def host_text(self, path: str) -> bytes:
         """The host's own file."""
@@ -72,7 +76,10 @@ class VirtualTree:
         self._texts = texts
         self._serials = Serials()
         self._files: dict[int, AnyVirtualFile] = {
-            node.file.number: node.file for node in tree.values() if node.file is not None
+            file.number: file
+            for node in tree.values()
+            for file in (node.file, node.file and node.file.for_32_bit)
+            if file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
         self.host_text_only = False
@@ -168,11 +175,11 @@ class VirtualTree:
         self, parent: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         """Nothing can be made here."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+        raise refusal(ctx)
 
     def rmdir(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Nothing can be removed."""
-        raise pyfuse3.FUSEError(errno.EPERM)
+        raise refusal(ctx)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -186,7 +193,11 @@ class VirtualTree:
             raise pyfuse3.FUSEError(errno.EACCES)
         if node is None or node.file is None:
             return pyfuse3.FileInfo(fh=inode, direct_io=True, keep_cache=False)
-        fh = self._new_handle(node.file.number, ctx)
+        file = node.file
+        # The one file that says something else to a 32-bit program does so on arm64 only.
+        if file.for_32_bit is not None and _HAS_32_BIT_TEXT and self._callers.is_32_bit(ctx.pid):
+            file = file.for_32_bit
+        fh = self._new_handle(file.number, ctx)
         # One inode is read by many containers: the page cache stays out.
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
@@ -267,3 +278,8 @@ class VirtualTree:
         except OSError as error:
             self._fallback.instead(CPU_DIRECTORY, error, last=None, host=lambda _: b"")
             return None
+
+
+def refusal(ctx: pyfuse3.RequestContext) -> pyfuse3.FUSEError:
+    """procfs and sysfs have no such operations; and nobody but root may write to a directory."""
+    return pyfuse3.FUSEError(errno.EACCES if ctx.uid else errno.EPERM)

@@ -1,14 +1,19 @@
 """The lines of /proc/meminfo: labels, padding, kB.
 
-fs/proc/meminfo.c, show_val_kb(): a label padded to 16 columns, then a number of at least 8.
+fs/proc/meminfo.c, show_val_kb(): a label padded to 16 columns, then a number of at least 8. A few
+lines are written elsewhere, with 19 and 5: the columns are the same until a number is longer.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_NUMBER = re.compile(rb":\s*(\d+)")
-_LINE = re.compile(rb"^([^:\n]+):\s*\d+( kB)?$", re.MULTILINE)
+_NUMBER = re.compile(rb": *(\d+)")
+_LINE = re.compile(rb"^([^:\n]+): *\d+( kB)?", re.MULTILINE)
+# mm/hugetlb.c, hugetlb_report_meminfo(); fs/proc/meminfo.c, meminfo_proc_show(); mm/memtest.c,
+# memtest_report_meminfo().
+_NARROW = re.compile(rb"HugePages_|HardwareCorrupted|EarlyMemtestBad")
 
 
 class Layout(NamedTuple):
@@ -39,12 +44,21 @@ def _build(text: bytes) -> Layout:
     lines = _LINE.findall(text)
     return Layout(
         labels=tuple(label for label, _ in lines),
-        format=b"".join(b"%-16s%%8d%s\n" % (label + b":", unit) for label, unit in lines),
+        format=b"".join(_line_format(label) + unit + b"\n" for label, unit in lines),
     )
 
 
-def parse_meminfo(text: bytes) -> dict[bytes, int]:
-    """The numbers by label, in kB where the file has kB."""
+def _line_format(label: bytes) -> bytes:
+    form = b"%-19s%%5d" if _NARROW.match(label) else b"%-16s%%8d"
+    return form % (label + b":")
+
+
+@functools.lru_cache(maxsize=4)
+def parse_meminfo(text: bytes) -> Mapping[bytes, int]:
+    """The numbers by label, in kB where the file has kB.
+
+    Remembered, for one host's text serves all readers of the same 10 ms (20 us each).
+    """
     return dict(zip(layout_of(text).labels, map(int, _NUMBER.findall(text)), strict=True))
 
 

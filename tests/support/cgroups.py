@@ -39,6 +39,10 @@ class TestCgroup:
 
     path: str
 
+    def directories(self) -> list[Path]:
+        """Its directory in each hierarchy."""
+        return [hierarchy.mountpoint / self.path for hierarchy in hierarchies()]
+
     def directory(self, controller: str) -> Path:
         """Its directory where `controller` is at work.
 
@@ -70,7 +74,7 @@ class TestCgroup:
 
     def add(self, pid: int) -> None:
         """Move a process in, in every hierarchy."""
-        for directory in self._directories():
+        for directory in self.directories():
             (directory / "cgroup.procs").write_text(str(pid))
 
     def make_child(self, name: str) -> "TestCgroup":
@@ -86,12 +90,9 @@ class TestCgroup:
         return child
 
     def _make(self) -> None:
-        for directory in self._directories():
+        for directory in self.directories():
             directory.mkdir()
             _inherit_cpuset(directory)
-
-    def _directories(self) -> list[Path]:
-        return [hierarchy.mountpoint / self.path for hierarchy in hierarchies()]
 
 
 def hierarchies() -> list[Hierarchy]:

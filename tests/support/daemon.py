@@ -30,6 +30,11 @@ class Daemon:
         """A served file: `proc/meminfo`."""
         return self.mountpoint / name
 
+    def worker(self) -> int:
+        """The process that answers the requests now."""
+        leader = self.process.pid
+        return int(Path(f"/proc/{leader}/task/{leader}/children").read_text())
+
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
         self.process.terminate()

@@ -1,0 +1,1 @@
+"""Tests of lxcfs_py.kernel: text in, values out."""
