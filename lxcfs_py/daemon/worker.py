@@ -15,6 +15,7 @@ import trio
 
 from lxcfs_py.caller import Containers
 from lxcfs_py.cgroup import Descriptors, discover
+from lxcfs_py.cgroup.tree import branches
 from lxcfs_py.container import Machine
 from lxcfs_py.container_state import LAYOUT, record_size
 from lxcfs_py.daemon.channel import (
@@ -32,18 +33,25 @@ from lxcfs_py.daemon.channel import (
 )
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
+from lxcfs_py.fuse.cgroup_nodes import FileNames
+from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
 from lxcfs_py.fuse.front import serve
+from lxcfs_py.fuse.journal import Journal
+from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
+from lxcfs_py.fuse.open_files import OpenFiles
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.fuse.tree import build_tree
+from lxcfs_py.fuse.tree import add_links, build_tree
 from lxcfs_py.fuse.triggers import Triggers
+from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
 from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
+from lxcfs_py.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +75,7 @@ class Prepared:
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
         self.tree = build_tree(
             (file for file in VIRTUAL_FILES if self.host.has(file.path)),
-            (CPU_DIRECTORY,),
+            (CPU_DIRECTORY, CGROUP_DIRECTORY),
             lambda path: len(self.host.text(path)),
             mounted_at_ns,
         )
@@ -116,17 +124,23 @@ async def _serve(
     channel: Channel,
 ) -> None:
     options = prepared.options
+    # Handles are a connection's: another mount's are nobody's.
+    layout = b"%d" % prepared.mounted_at_ns
+    texts = Texts(_kept(options, "texts"), layout=layout)
+    cgroups = _cgroup_tree(prepared, containers, texts, layout)
+    if cgroups is not None:
+        add_links(prepared.tree, CGROUP_DIRECTORY, cgroups.roots())
     async with trio.open_nursery() as nursery:
-        operations = Operations(
+        virtual = VirtualTree(
             containers,
             prepared.tree,
             Sysfs(),
-            # Handles are a connection's: another mount's texts are nobody's.
-            Texts(_kept(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
+            texts,
             Fallback(strict=options.strict),
             Triggers(nursery, containers) if options.enable_psi_poll else None,
         )
-        operations.host_text_only = host_text_only
+        virtual.host_text_only = host_text_only
+        operations = Operations(virtual, cgroups)
         # The first thing that libfuse wants is FUSE_INIT. The kernel's answer to having it answered
         # again, ENOENT, is dropped (front.py).
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -136,11 +150,34 @@ async def _serve(
         pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)
         nursery.start_soon(_beat, channel)
-        nursery.start_soon(_obey, operations, channel)
+        nursery.start_soon(_obey, virtual, channel)
         channel.send(READY)
-        await serve(requests.connection, ours, operations.read_now)
+        await serve(requests.connection, ours, operations)
         channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
+
+
+def _cgroup_tree(
+    prepared: Prepared, containers: Containers, texts: Texts, layout: bytes
+) -> CgroupTree | None:
+    """The cgroup tree; None where we may not open cgroups by their ids."""
+    options = prepared.options
+    found = branches(prepared.machine.hierarchies)
+    try:
+        for branch in found:
+            branch.check()
+    except OSError as error:
+        _log.warning("no cgroup tree is served: %s", error)
+        return None
+    return CgroupTree(
+        found,
+        Visitors(containers, found),
+        FileNames(_kept(options, "names"), layout=layout),
+        OpenFiles(_kept(options, "open"), layout=layout),
+        texts,
+        Journal(_kept(options, "journal"), layout=layout),
+        time_ns=prepared.mounted_at_ns,
+    )
 
 
 async def _beat(channel: Channel) -> None:
@@ -149,13 +186,13 @@ async def _beat(channel: Channel) -> None:
         channel.send(BEAT)
 
 
-async def _obey(operations: Operations, channel: Channel) -> None:
+async def _obey(virtual: VirtualTree, channel: Channel) -> None:
     """Do what the supervisor says; without one, end."""
     while True:
         await trio.lowlevel.wait_readable(channel.fileno())
         message, _ = channel.receive()
         if message in (HOST_ON, HOST_OFF):
-            operations.host_text_only = message == HOST_ON
+            virtual.host_text_only = message == HOST_ON
         elif message in (FINISH, b""):
             # No handler awaits: whoever is here has answered everything it has read.
             channel.send(FINISH)

@@ -57,6 +57,17 @@ def build_tree(
     return {node.attributes.st_ino: node for node in nodes.values()}
 
 
+def add_links(nodes: Mapping[int, Node], directory: str, children: Mapping[bytes, int]) -> None:
+    """Show directories that are another's, by name and inode, in a directory of ours."""
+    parent = nodes[inode_of(directory)]
+    for name, inode in children.items():
+        entry = attributes(
+            inode, stat.S_IFDIR | 0o555, time_ns=0, nlink=2, entry_timeout=0, attr_timeout=0
+        )
+        parent.children[name] = Node(f"{directory}/{os.fsdecode(name)}", entry, entry)
+        parent.attributes.st_nlink += 1
+
+
 def _directory(path: str, time_ns: int) -> Node:
     entry = attributes(inode_of(path), stat.S_IFDIR | 0o555, time_ns=time_ns, nlink=2)
     return Node(path, entry, entry)

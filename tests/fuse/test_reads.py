@@ -1,12 +1,9 @@
 """Reads in pieces, without a mount: one text, whatever the sizes and offsets."""
 
 import errno
-from collections.abc import Coroutine
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
-import pyfuse3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +11,11 @@ from hypothesis import strategies as st
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.fuse.errors import Fallback, errno_of
 from lxcfs_py.fuse.nodes import inode_of
-from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import build_tree
+from lxcfs_py.fuse.virtual import VirtualTree
+from lxcfs_py.fuse.wire import Sender
 from lxcfs_py.resources import LoadAverages, Threads
 from lxcfs_py.subject import Subject
 from tests.support.sources import FakeSources
@@ -72,15 +70,6 @@ class _Callers:
         return self.only.host_text(path)
 
 
-def _run(handler: Coroutine[Any, Any, T]) -> T:
-    """A handler does not await: its first step is its last."""
-    try:
-        handler.send(None)
-    except StopIteration as done:
-        return cast(T, done.value)
-    raise AssertionError("the handler waits")
-
-
 class _Reader:
     """One open file of a daemon of its own."""
 
@@ -89,17 +78,16 @@ class _Reader:
         tree = build_tree(VIRTUAL_FILES, (), lambda _: 1500, time_ns=0)
         with TemporaryDirectory() as directory:  # what is mapped stays
             texts = Texts(f"{directory}/texts", slots=((4096, 4),))
-        self.operations = Operations(
+        self.files = VirtualTree(
             self.callers, tree, Sysfs("/nowhere"), texts, Fallback(strict=strict), None
         )
         self.handle = self.open()
 
     def open(self) -> int:
-        caller = cast(pyfuse3.RequestContext, SimpleNamespace(pid=77, uid=0))
-        return _run(self.operations.open(inode_of(_PATH), 0, caller)).fh
+        return self.files.open(inode_of(_PATH), 0, Sender(uid=0, gid=0, pid=77)).fh
 
     def read(self, offset: int, size: int) -> bytes:
-        return self.operations.read_now(self.handle, offset, size)
+        return self.files.read(self.handle, offset, size)
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 4096, 1 << 20])

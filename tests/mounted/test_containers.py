@@ -6,8 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import trio
@@ -21,10 +19,11 @@ from lxcfs_py.files import VIRTUAL_FILES, Sources, VirtualFile
 from lxcfs_py.files.loadavg import INTERVAL
 from lxcfs_py.fuse.errors import Fallback, errno_of
 from lxcfs_py.fuse.nodes import inode_of
-from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import build_tree
+from lxcfs_py.fuse.virtual import VirtualTree
+from lxcfs_py.fuse.wire import Sender
 from lxcfs_py.host import Host
 from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
@@ -147,7 +146,7 @@ def test_a_view_with_a_bug_costs_its_readers_an_error_and_nobody_else(
 ) -> None:
     good, broken = VIRTUAL_FILES[0], VirtualFile("proc/broken", 62, _broken, bytes)
     texts = Texts(str(tmp_path / "texts"))
-    operations = Operations(
+    files = VirtualTree(
         containers,
         build_tree((good, broken), (), lambda _: 1500, 0),
         Sysfs(),
@@ -156,19 +155,17 @@ def test_a_view_with_a_bug_costs_its_readers_an_error_and_nobody_else(
         None,
     )
 
-    async def read(path: str, pid: int) -> bytes:
-        # pyfuse3 makes contexts read-only.
-        ctx: Any = SimpleNamespace(pid=pid, uid=0, gid=0)
-        info = await operations.open(inode_of(path), os.O_RDONLY, ctx)
+    def read(path: str, pid: int) -> bytes:
+        handle = files.open(inode_of(path), os.O_RDONLY, Sender(uid=0, gid=0, pid=pid)).fh
         try:
-            return operations.read_now(info.fh, 0, 1 << 20)
+            return files.read(handle, 0, 1 << 20)
         finally:
-            await operations.release(info.fh)
+            files.release(handle)
 
     with own_container("bug") as container:
         for _ in range(2):
             with pytest.raises(KeyError) as raised:
-                trio.run(read, broken.path, container.pid)
+                read(broken.path, container.pid)
             assert errno_of(raised.value, "read") == errno.EIO
-            assert trio.run(read, good.path, container.pid).startswith(b"MemTotal:")
+            assert read(good.path, container.pid).startswith(b"MemTotal:")
     assert caplog.text.count("KeyError: 'a bug'") == 2
