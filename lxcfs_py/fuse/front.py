@@ -87,6 +87,7 @@ class Front:
             wire.GETATTR: self._getattr,
             wire.READ: self._read,
             wire.RELEASE: self._release,
+            wire.IOCTL: self._ioctl,
         }
         # FUSE_INIT lies there already.
         self._passed_on = True
@@ -146,6 +147,10 @@ class Front:
     def _release(self, request: wire.Request) -> list[bytes]:
         self._answers.release_now(wire.parse_release(self._buffer))
         return wire.data(request.unique, b"")
+
+    def _ioctl(self, _: wire.Request) -> list[bytes]:
+        # Python and others ask each file that they open whether it is a terminal.
+        raise OSError(errno.ENOSYS, "there are none")
 
     def _pass_on(self, unique: int, size: int) -> bool:
         """Give a request to libfuse; False if it is too long for the socket, and was refused."""
