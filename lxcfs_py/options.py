@@ -36,6 +36,7 @@ class Options:
     cpu_view: CpuView = "quota"
     cpu_numbering: CpuNumbering = "host"
     strict: bool = False
+    reattach: bool = False
     log_level: str = "info"
     log_format: LogFormat = "text"
 
@@ -94,6 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="EIO, not the host's text, if a cgroup is unreadable"
     )
+    parser.add_argument(
+        "--reattach",
+        action="store_true",
+        help="bring back containers whose mounts an earlier daemon has left dead",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     _add_accepted(parser)
@@ -134,6 +140,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
         cpu_view=arguments.cpu_view,
         cpu_numbering=arguments.cpu_numbering,
         strict=arguments.strict,
+        reattach=arguments.reattach,
         log_level="debug" if arguments.debug else arguments.log_level,
         log_format=arguments.log_format,
     )

@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 
 from lxcfs_py import __version__
@@ -31,6 +32,7 @@ from lxcfs_py.daemon.channel import (
     Template,
 )
 from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
+from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.daemon.mountpoint import mount_fuse, prepare, unmount
 from lxcfs_py.daemon.pidfile import Pidfile
 from lxcfs_py.options import Options
@@ -112,6 +114,10 @@ class _Supervisor:
         self._stillborn = 0
         self._bear_at: float | None = None
         """When the next worker is due, if none is there."""
+        # A state file without a daemon: there was one.
+        self._look_wanted = options.reattach or os.path.exists(kept_file(options, "state"))
+        self._look: int | None = None
+        """The process that looks for mounts which an earlier daemon has lost."""
         self._current = Generation(options, connection)
         self._next: Generation | None = None
 
@@ -124,6 +130,8 @@ class _Supervisor:
                 taken = self._signals.take()
                 if signal.SIGTERM in taken or signal.SIGINT in taken:
                     return 0
+                if signal.SIGCHLD in taken:
+                    self._reap_look()
                 if signal.SIGUSR2 in taken:
                     self._toggle()
                 if signal.SIGUSR1 in taken:
@@ -135,6 +143,9 @@ class _Supervisor:
         finally:
             for generation in self._generations():
                 generation.end()
+            if self._look is not None:
+                kill(self._look)
+                os.waitpid(self._look, 0)
 
     def _generations(self) -> list[Generation]:
         return [self._current] if self._next is None else [self._current, self._next]
@@ -219,6 +230,17 @@ class _Supervisor:
             self._announced = True
             _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
             notify_ready(os.environ.get("NOTIFY_SOCKET"))
+            if self._look_wanted:
+                self._look_for_lost_mounts()
+
+    def _look_for_lost_mounts(self) -> None:
+        module = "lxcfs_py.daemon.lost_mounts"
+        command = [sys.executable, "-m", module, self._options.to_json()]
+        self._look = os.posix_spawn(command[0], command, os.environ)
+
+    def _reap_look(self) -> None:
+        if self._look is not None and os.waitpid(self._look, os.WNOHANG)[0]:
+            self._look = None
 
     # -- a worker's end ---------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ Forked from the template, told by the supervisor when to begin. It may die at an
 import logging
 import os
 import resource
-import zlib
 
 import pyfuse3
 import trio
@@ -28,6 +27,7 @@ from lxcfs_py.daemon.channel import (
     Birth,
     Channel,
 )
+from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.files.loadavg import INTERVAL
@@ -101,7 +101,7 @@ def work(
     containers = Containers(
         prepared.machine,
         StateFile(
-            _kept(prepared.options, "state"),
+            kept_file(prepared.options, "state"),
             layout=LAYOUT,
             record_size=record_size(prepared.cpus),
         ),
@@ -126,7 +126,7 @@ async def _serve(
             prepared.tree,
             Sysfs(),
             # Handles are a connection's: another mount's texts are nobody's.
-            Texts(_kept(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
+            Texts(kept_file(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
             Fallback(strict=options.strict),
             Triggers(nursery, containers) if options.enable_psi_poll else None,
         )
@@ -172,11 +172,3 @@ def _raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
-
-
-def _kept(options: Options, what: str) -> str:
-    """The file in which something of this mount point is kept; another daemon's has another."""
-    directory = os.path.join(options.runtime_dir, "lxcfs-py")
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    mountpoint = zlib.crc32(os.path.abspath(options.mountpoint).encode())
-    return os.path.join(directory, f"{what}-{mountpoint:08x}")

@@ -1,5 +1,6 @@
 """The daemon as its users start it: a program, a mount point, and READY=1 when it serves."""
 
+import itertools
 import os
 import select
 import signal
@@ -17,6 +18,8 @@ from tests.support.mounts import unmount_below
 
 _REPOSITORY = Path(__file__).parents[2]
 
+_numbers = itertools.count()
+
 
 @dataclass(frozen=True)
 class Daemon:
@@ -31,9 +34,11 @@ class Daemon:
         return self.mountpoint / name
 
     def worker(self) -> int:
-        """The process that answers the requests now."""
-        leader = self.process.pid
-        return int(Path(f"/proc/{leader}/task/{leader}/children").read_text())
+        """The process that answers the requests now: the child of the leader's child."""
+        pid = self.process.pid
+        for _ in ("template", "worker"):
+            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+        return pid
 
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
@@ -53,17 +58,32 @@ def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
     Raises:
       RuntimeError: it ended, or did not become ready; shows its log.
     """
-    with ExitStack() as stack:
-        prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
-        # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
+    prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
+    # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
+    with TemporaryDirectory(prefix=prefix) as name:
+        directory = Path(name)
         directory.chmod(0o755)  # unprivileged containers come through it
-        mountpoint, log = directory / "mnt", directory / "log"
-        mountpoint.mkdir()
+        (directory / "mnt").mkdir()
+        with _running_in(directory, "log", options) as daemon:
+            yield daemon
+
+
+@contextmanager
+def successor_of(daemon: Daemon, *options: str) -> Iterator[Daemon]:
+    """A daemon that is started anew where another has ended, however that did."""
+    with _running_in(daemon.mountpoint.parent, f"log-{next(_numbers)}", options) as successor:
+        yield successor
+
+
+@contextmanager
+def _running_in(directory: Path, log_name: str, options: tuple[str, ...]) -> Iterator[Daemon]:
+    mountpoint, log = directory / "mnt", directory / log_name
+    socket_path = directory / f"notify-{next(_numbers)}"
+    with ExitStack() as stack:
         stack.callback(unmount_below, directory)
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(str(directory / "notify"))
-        process = _start(_command(directory, mountpoint, options), directory / "notify", log)
+        notify.bind(str(socket_path))
+        process = _start(_command(directory, mountpoint, options), socket_path, log)
         stack.callback(_end, process)
         _wait_until_ready(process, notify, log)
         yield Daemon(process, mountpoint, log)
