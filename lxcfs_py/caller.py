@@ -9,8 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import TypeVar
 
-from lxcfs_py.cgroup.threads import ThreadCount
-from lxcfs_py.container import Container, Machine, States, boottime
+from lxcfs_py.container import Container, Machine, StateKeeper, boottime
 from lxcfs_py.container_state import ContainerState, pack, unpack
 from lxcfs_py.host import read_all
 from lxcfs_py.kernel.pid import (
@@ -22,7 +21,7 @@ from lxcfs_py.kernel.pid import (
 from lxcfs_py.kernel.proc_stat import USER_HZ
 from lxcfs_py.state_file import Key, StateFile
 from lxcfs_py.subject import HOST, Subject, subject
-from lxcfs_py.syscalls import ns_get_pid_in_pidns, ns_get_tgid_from_pidns
+from lxcfs_py.syscalls import PER_LINUX32, PER_MASK, ns_get_pid_in_pidns, ns_get_tgid_from_pidns
 
 _READ_SIZE = 8 * 1024
 
@@ -57,7 +56,7 @@ class _Namespace(Container):
     """
 
     def __init__(
-        self, machine: Machine, key: Key, states: States, namespace: int, membership: int
+        self, machine: Machine, key: Key, states: StateKeeper, namespace: int, membership: int
     ) -> None:
         super().__init__(machine, key, states)
         self._namespace = namespace
@@ -76,15 +75,15 @@ class _Namespace(Container):
     def age(self) -> float | None:
         return boottime() - self._started
 
-    def newest_pid(self, count: ThreadCount) -> int:
-        if not count.newest:
+    def newest_pid(self, thread: int) -> int:
+        if not thread:
             return 0
         try:
-            return ns_get_pid_in_pidns(self._namespace, count.newest)
+            return ns_get_pid_in_pidns(self._namespace, thread)
         except ProcessLookupError:
             return 0  # ended since, or one of the host's that was put into the cgroup
         except OSError:  # before Linux 6.11
-            return _newest_by_status(count.newest)
+            return _number_by_status(thread)
 
     def close(self) -> None:
         super().close()
@@ -93,7 +92,7 @@ class _Namespace(Container):
         os.close(self._membership_file)
 
 
-def _newest_by_status(thread: int) -> int:
+def _number_by_status(thread: int) -> int:
     try:
         return parse_ns_pids(_read(f"/proc/{thread}/status"))[-1]
     except OSError:
@@ -103,7 +102,7 @@ def _newest_by_status(thread: int) -> int:
 class _HostCgroups(Container):
     """The processes of the host's pid namespace that share all their cgroups."""
 
-    def __init__(self, machine: Machine, states: States, membership: bytes) -> None:
+    def __init__(self, machine: Machine, states: StateKeeper, membership: bytes) -> None:
         super().__init__(machine, Key(0, 0), states)
         self._moved_to(membership)
         place = self.cgroups.threads_place()
@@ -118,8 +117,8 @@ class _HostCgroups(Container):
     def age(self) -> float | None:
         return None
 
-    def newest_pid(self, count: ThreadCount) -> int:
-        return count.newest
+    def newest_pid(self, thread: int) -> int:
+        return thread
 
 
 class _States:
@@ -235,6 +234,13 @@ class Containers:
         """The host's own file."""
         return self._machine.host.text(path)
 
+    def is_32_bit(self, thread: int) -> bool:
+        """Whether a thread wants to be told of a 32-bit machine: personality(2)."""
+        try:
+            return int(_read(f"/proc/{thread}/personality"), 16) & PER_MASK == PER_LINUX32
+        except OSError:
+            return False  # ended, or not ours to look at: then the usual text
+
     def open_pressure(self, who: Subject, resource: str) -> int:
         """The container's own pressure file, for reading and writing; the caller closes it."""
         container = self.container(who)
@@ -252,21 +258,11 @@ class Containers:
         capabilities = parse_effective_capabilities(_read(f"/proc/{who.pid}/status"))
         return bool(capabilities >> _CAP_SYS_RESOURCE & 1)
 
-    def sample_load(self) -> None:
-        """Move every container's load averages on, and forget those that have ended."""
-        for container in self:
-            try:
-                container.refresh()
-                container.sample_load()
-            except OSError:
-                self._forget(container)
-            else:
-                container.save()
-
     def __iter__(self) -> Iterator[Container]:
         return iter([*self._by_namespace.values(), *self._by_membership.values()])
 
-    def _forget(self, container: Container) -> None:
+    def forget(self, container: Container) -> None:
+        """It has ended."""
         self._states.file.drop(container.key)
         self._remove(container)
 

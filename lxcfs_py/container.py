@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lxcfs_py.cgroup import CgroupReader, Descriptors, Hierarchies
-from lxcfs_py.cgroup.threads import ThreadCount, count_threads
+from lxcfs_py.cgroup.threads import States, count_states, list_threads
 from lxcfs_py.container_state import ContainerState
 from lxcfs_py.cpu_times import Sample, advance, ticks
 from lxcfs_py.cpu_view import view_of
@@ -34,6 +34,8 @@ from lxcfs_py.resources import (
 )
 from lxcfs_py.state_file import Key
 
+_LOOK_AT_MAX = 256
+"""Threads that a request may look at, 10 us each."""
 _STEPS_MAX = 720  # an hour without a sample: older load has decayed to nothing
 
 
@@ -54,7 +56,7 @@ class Machine:
         return parse_cpulist(self.host.text("sys/devices/system/cpu/online"))
 
 
-class States(Protocol):
+class StateKeeper(Protocol):
     """Where states are kept."""
 
     def read(self, key: Key) -> ContainerState:
@@ -72,7 +74,7 @@ def boottime() -> float:
 class Container(ABC):
     """One container's answers. `refresh()` comes before each set of questions."""
 
-    def __init__(self, machine: Machine, key: Key, states: States) -> None:
+    def __init__(self, machine: Machine, key: Key, states: StateKeeper) -> None:
         self.key = key
         self.state = states.read(key)
         self.used_at = 0.0
@@ -82,6 +84,8 @@ class Container(ABC):
         self._membership = b""
         self._reader = CgroupReader(machine.hierarchies, {}, machine.descriptors)
         self._threads: tuple[float, Threads | None] = (0.0, None)
+        self._sampled = States(0, 0)
+        self._run_time: int | None = None
 
     def save(self) -> None:
         """Keep what the counters have come to, if they have moved on."""
@@ -102,8 +106,8 @@ class Container(ABC):
         """Seconds since the container's init was started."""
 
     @abstractmethod
-    def newest_pid(self, count: ThreadCount) -> int:
-        """The container's own number for its newest thread; 0 if it has none."""
+    def newest_pid(self, thread: int) -> int:
+        """The container's own number for a thread; 0 if it has none."""
 
     def close(self) -> None:
         """Close every descriptor; the next `refresh()` opens what it needs."""
@@ -128,9 +132,9 @@ class Container(ABC):
         """The container's cgroups."""
         return self._reader
 
-    def host_text(self, path: str) -> bytes:
+    def host_text(self, path: str, *, for_32_bit: bool = False) -> bytes:
         """The host's own file."""
-        return self._machine.host.text(path)
+        return self._machine.host.text(path, for_32_bit=for_32_bit)
 
     def memory(self) -> Memory | None:
         """The memory controller."""
@@ -203,7 +207,11 @@ class Container(ABC):
         return tuple(zip(view.numbers, ticks(self.state.cpu), strict=True))
 
     def threads(self) -> Threads | None:
-        """The container's threads, counted at most 10 ms ago."""
+        """The container's threads, as of at most 10 ms ago.
+
+        Of a container with many threads the states are the last sample's: to look at a thousand
+        takes 10 ms, in which nobody else is answered.
+        """
         counted_at, threads = self._threads
         now = time.monotonic()
         if now - counted_at >= MAX_AGE:
@@ -212,35 +220,45 @@ class Container(ABC):
         return threads
 
     def _count_threads(self) -> Threads | None:
-        place = self._reader.threads_place()
-        if place is None:
+        listed = self.list_threads()
+        if listed is None:
             return None
-        count = count_threads(*place)
-        newest = self.newest_pid(count)
+        states = self._sampled if len(listed) > _LOOK_AT_MAX else count_states(listed)
+        newest = self.newest_pid(max(listed, default=0))
         if newest > self.state.newest_pid:
             self.state.newest_pid = newest
             self._changed = True
-        return Threads(count.total, count.running, count.blocked, self.state.newest_pid)
+        return Threads(len(listed), states.running, states.blocked, self.state.newest_pid)
+
+    def list_threads(self) -> list[int] | None:
+        """The container's threads, by our own numbers; None: it is the host's root cgroup."""
+        place = self._reader.threads_place()
+        return None if place is None else list_threads(*place)
 
     def load(self) -> LoadAverages:
         """The load averages, as of the last step."""
         return self.state.load
 
-    def sample_load(self) -> None:
+    def is_asleep(self) -> bool:
+        """Whether no thread has run since the last call: all are in the states they were in."""
+        run_time = self._reader.run_time()
+        asleep = run_time is not None and run_time == self._run_time
+        self._run_time = run_time
+        return asleep
+
+    def add_sample(self, states: States | None) -> None:
         """Move the load averages on by as many steps as have gone by since the last.
 
-        Raises:
-          OSError: the cgroup is gone.
+        Args:
+          states: the threads' now; None: the same as in the last sample.
         """
+        if states is not None:
+            self._sampled = states
         now, last = boottime(), self.state.sampled_at
-        threads = self.threads()
-        if threads is None:
-            return
         if last == 0.0:
             self.state.sampled_at = now
-        steps = min(int((now - last) / INTERVAL), _STEPS_MAX) if last else 0
-        if steps:
-            active = threads.running + threads.blocked
+        elif steps := min(int((now - last) / INTERVAL), _STEPS_MAX):
+            active = self._sampled.running + self._sampled.blocked
             self.state.load = advance_load(self.state.load, active, steps)
             self.state.sampled_at = last + steps * INTERVAL if steps < _STEPS_MAX else now
         self._changed = True

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from lxcfs_py.cpu_times import Counters, CpuTimesState
 from lxcfs_py.resources import CpuUsage, LoadAverages
 
-LAYOUT = 1
-"""Changed whenever a record's layout is: records of another layout are not read."""
+LAYOUT = 2
+"""Changed whenever a record's layout, or the file's, is: others are not read."""
 
-_HEAD = struct.Struct("<Qd3I?qqqqd")
+_HEAD = struct.Struct("<Qd3Q?qqqqd")
 _CPU = struct.Struct("<4dqqB")
 _KNOWN, _SHOWN, _COUNTED = 1, 2, 4
 

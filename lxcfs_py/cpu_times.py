@@ -92,30 +92,60 @@ def ticks(state: CpuTimesState) -> tuple[CpuTicks, ...]:
     """The counters of the shown CPUs, in their order."""
     return tuple(
         CpuTicks(
-            int(counters.user / _USEC_PER_TICK),
-            int(counters.nice / _USEC_PER_TICK),
-            int(counters.system / _USEC_PER_TICK),
-            int(counters.idle / _USEC_PER_TICK),
+            _ticks(counters.user),
+            _ticks(counters.nice),
+            _ticks(counters.system),
+            _ticks(counters.idle),
         )
         for counters in (state.cpus[cpu] for cpu in state.shown)
     )
 
 
+def _ticks(usec: float) -> int:
+    return int(usec / _USEC_PER_TICK)
+
+
 def _show(state: CpuTimesState, shown: tuple[int, ...]) -> None:
     """Change the CPUs that are shown.
 
-    The sum of the lines must not shrink when a CPU goes: the first one takes over what it had. (It
-    takes all: halves of a tick in two places would show as a tick less.) And a CPU that comes back
-    must not have less than it had, so the sum then grows by what it last showed.
+    The sum of the lines must not shrink when a CPU goes, and a CPU that comes back must not have
+    less than it had. So the shown ones take over what is missing from the sum, those that have
+    least first: CPUs that are exchanged again and again then come to have the same, and the sum
+    no longer grows by their exchange.
     """
     for cpu in shown:
-        if cpu not in state.cpus:
-            state.cpus[cpu] = Counters()
-    if shown != state.shown:
-        for cpu in state.shown:
-            if cpu not in shown:
-                state.cpus[shown[0]].add(state.cpus[cpu])
-        state.shown = shown
+        state.cpus.setdefault(cpu, Counters())
+    if state.shown and shown != state.shown:
+        before = [state.cpus[cpu] for cpu in state.shown]
+        after = [state.cpus[cpu] for cpu in shown]
+        for column in ("user", "nice", "system", "idle"):
+            _take_over(before, after, column)
+    state.shown = shown
+
+
+def _take_over(before: Sequence[Counters], after: Sequence[Counters], column: str) -> None:
+    # In whole ticks, because that is what was shown: halves in two places would be a tick less.
+    have = [_ticks(getattr(counters, column)) for counters in after]
+    missing = sum(_ticks(getattr(counters, column)) for counters in before) - sum(have)
+    for counters, more in zip(after, _fill_up(have, missing), strict=True):
+        setattr(counters, column, getattr(counters, column) + more * _USEC_PER_TICK)
+
+
+def _fill_up(levels: Sequence[int], amount: int) -> list[int]:
+    """How much to pour on each so that `amount` raises the lowest."""
+    added = [0] * len(levels)
+    if amount <= 0:
+        return added
+    lowest_first = sorted(range(len(levels)), key=levels.__getitem__)
+    content = amount
+    for count, position in enumerate(lowest_first, start=1):
+        content += levels[position]
+        if count == len(levels) or content <= levels[lowest_first[count]] * count:
+            break
+    level, rest = divmod(content, count)
+    for nth, position in enumerate(lowest_first[:count]):
+        added[position] = level + (nth < rest) - levels[position]
+    return added
 
 
 def _spread(before: CpuUsage, after: CpuUsage, shown: Sequence[int]) -> list[Counters]:

@@ -8,6 +8,7 @@ import os
 import time
 
 from lxcfs_py.resources import Overcommit
+from lxcfs_py.syscalls import PER_LINUX32, personality
 
 MAX_AGE = 0.010
 """Seconds that a text may be old: what it says of limits shows at the next read."""
@@ -29,26 +30,35 @@ def read_all(fd: int) -> bytes:
     return text
 
 
+def _read_as_32_bit(fd: int) -> bytes:
+    persona = personality(PER_LINUX32)
+    try:
+        return read_all(fd)
+    finally:
+        personality(persona)
+
+
 class Host:
     """The files of the machine (or of the container) that the daemon runs in."""
 
     def __init__(self, root: str = "/") -> None:
         self._root = root
         self._descriptors: dict[str, int] = {}
-        self._texts: dict[str, tuple[float, bytes]] = {}
+        self._texts: dict[tuple[str, bool], tuple[float, bytes]] = {}
 
     def has(self, path: str) -> bool:
         """Whether there is such a file."""
         return os.path.exists(os.path.join(self._root, path))
 
-    def text(self, path: str) -> bytes:
-        """The text of `proc/meminfo`, at most 10 ms old."""
+    def text(self, path: str, *, for_32_bit: bool = False) -> bytes:
+        """The text of `proc/meminfo`, at most 10 ms old; or as a 32-bit program would read it."""
         now = time.monotonic()
-        known = self._texts.get(path)
+        known = self._texts.get((path, for_32_bit))
         if known is not None and now - known[0] < MAX_AGE:
             return known[1]
-        text = read_all(self._descriptor(path))
-        self._texts[path] = (now, text)
+        descriptor = self._descriptor(path)
+        text = _read_as_32_bit(descriptor) if for_32_bit else read_all(descriptor)
+        self._texts[path, for_32_bit] = (now, text)
         return text
 
     def _descriptor(self, path: str) -> int:

@@ -17,7 +17,8 @@ def map_file(path: str, *, layout: bytes, size: int) -> mmap.mmap:
         header = (b"lxcfs-py %d %s %s" % (size, layout, boot_id.read().strip())).ljust(HEADER_SIZE)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        if os.pread(file, HEADER_SIZE, 0) != header:
+        whole = os.fstat(file).st_size == HEADER_SIZE + size
+        if not whole or os.pread(file, HEADER_SIZE, 0) != header:
             os.close(file)
             file = _replace(path, header, size)
         return mmap.mmap(file, HEADER_SIZE + size)

@@ -148,7 +148,8 @@ def _check(limits: Limits, found: Collection[Hierarchy]) -> None:
             where = ", ".join(hierarchy.root for hierarchy in found)
             raise CannotRun(
                 f"{setting.option}: there is no {setting.controller} controller in {where}:"
-                f" boot with cgroup_enable={setting.controller}, or leave the option out"
+                f" boot with cgroup_enable={setting.controller} or, in a container, run this on"
+                " the host"
             )
 
 

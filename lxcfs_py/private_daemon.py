@@ -41,8 +41,10 @@ def private_directory() -> Iterator[str]:
     os.mkdir(path, 0o700)
     try:
         mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755")
-        yield path
-        umount2(path, MNT_DETACH)
+        try:
+            yield path
+        finally:
+            umount2(path, MNT_DETACH)
     finally:
         os.rmdir(path)
 

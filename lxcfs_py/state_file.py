@@ -1,7 +1,8 @@
 """Records that outlive a worker, and the daemon.
 
 A record has two copies; a write goes to the one not in use and then, in one byte, declares it in
-use. So whenever the writer dies, a whole record is there. One process writes at a time.
+use. A slot is taken and freed by that byte, too. So whenever the writer dies, a whole record is
+there, of the right container. One process writes at a time.
 """
 
 import struct
@@ -11,9 +12,9 @@ from typing import NamedTuple
 from lxcfs_py.mapped_file import HEADER_SIZE, map_file
 
 _SLOT_HEADER = struct.Struct("<QQB7x")
-"""Key (two numbers; 0 and 0: a free slot) and the copy in use."""
-_COPY = _SLOT_HEADER.size - 8
-"""Where the number of the copy in use is."""
+"""Key (two numbers) and the copy in use: 1 or 2, and 0 for a free slot."""
+_IN_USE = 16
+"""Where in it that last byte is."""
 
 
 class Key(NamedTuple):
@@ -36,8 +37,8 @@ class StateFile:
         self._slots: dict[Key, int] = {}
         self._free: list[int] = []
         for slot in range(slots - 1, -1, -1):
-            pid, number, _ = _SLOT_HEADER.unpack_from(self._map, self._offset(slot))
-            if pid or number:
+            pid, number, in_use = _SLOT_HEADER.unpack_from(self._map, self._offset(slot))
+            if in_use:
                 self._slots[Key(pid, number)] = slot
             else:
                 self._free.append(slot)
@@ -54,8 +55,7 @@ class StateFile:
         slot = self._slots.get(key)
         if slot is None:
             return None
-        offset = self._offset(slot)
-        start = offset + _SLOT_HEADER.size + self._map[offset + _COPY] * self._record_size
+        start = self._copy(slot, self._map[self._offset(slot) + _IN_USE])
         return self._map[start : start + self._record_size]
 
     def write(self, key: Key, record: bytes) -> None:
@@ -65,22 +65,24 @@ class StateFile:
             if not self._free:
                 return
             slot = self._slots[key] = self._free.pop()
-            self._put(slot, record, copy=0)
-            _SLOT_HEADER.pack_into(self._map, self._offset(slot), *key, 0)
-            return
-        copy = 1 - self._map[self._offset(slot) + _COPY]
-        self._put(slot, record, copy=copy)
-        self._map[self._offset(slot) + _COPY] = copy
+            self._store(self._offset(slot), _SLOT_HEADER.pack(*key, 0))
+        flag = self._offset(slot) + _IN_USE
+        copy = 2 if self._map[flag] == 1 else 1
+        self._store(self._copy(slot, copy), record)
+        self._store(flag, bytes([copy]))
 
-    def _put(self, slot: int, record: bytes, *, copy: int) -> None:
-        start = self._offset(slot) + _SLOT_HEADER.size + copy * self._record_size
-        self._map[start : start + self._record_size] = record
+    def _copy(self, slot: int, copy: int) -> int:
+        return self._offset(slot) + _SLOT_HEADER.size + (copy - 1) * self._record_size
+
+    def _store(self, offset: int, data: bytes) -> None:
+        """The only change of the map; we may die after any byte of it."""
+        self._map[offset : offset + len(data)] = data
 
     def drop(self, key: Key) -> None:
         """Free a record's slot."""
         slot = self._slots.pop(key, None)
         if slot is not None:
-            _SLOT_HEADER.pack_into(self._map, self._offset(slot), 0, 0, 0)
+            self._store(self._offset(slot) + _IN_USE, b"\0")
             self._free.append(slot)
 
     def close(self) -> None:

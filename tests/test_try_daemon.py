@@ -75,6 +75,17 @@ def test_a_daemon_that_cannot_start_says_why(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "the daemon ended before it was ready" in done.stderr
     assert "cannot mount" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_signal_while_that_daemon_starts_leaves_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, "true") as process:
+        name = f"lxcfs-py-try-{process.pid}-"
+        wait_until(lambda: leftovers(name), "it starts a daemon")
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(SECONDS) == 128 + signal.SIGTERM
+        assert not leftovers(name)
 
 
 def test_a_dead_daemon_at_the_mount_point_is_not_used(tmp_path: Path) -> None:

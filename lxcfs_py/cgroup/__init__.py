@@ -31,6 +31,7 @@ class _Version(Protocol):
     def quota(self, lineage: Lineage, /) -> float | None: ...
     def mask(self, lineage: Lineage, /) -> tuple[int, ...] | None: ...
     def cpu_usage(self, lineage: Lineage, /) -> CpuUsage: ...
+    def run_time(self, lineage: Lineage, /) -> int: ...
     def io(self, lineage: Lineage, /) -> Mapping[tuple[int, int], DeviceIo]: ...
 
 
@@ -105,6 +106,11 @@ class CgroupReader:
         """CPU time used."""
         place = self._place("usage")
         return None if place is None else place.version.cpu_usage(place.lineage)
+
+    def run_time(self) -> int | None:
+        """A number that is the same as before only if no thread has run since."""
+        place = self._place("usage")
+        return None if place is None else place.version.run_time(place.lineage)
 
     def io(self) -> Mapping[tuple[int, int], DeviceIo] | None:
         """Block I/O by device."""

@@ -7,7 +7,7 @@ whatever happens to its path, they are that cgroup's. Once it is removed they an
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxcfs_py.host import read_all
 from lxcfs_py.kernel.formats import parse_flat_keyed
@@ -59,7 +59,7 @@ class Lineage:
         text = os.pread(file, _READ_SIZE, 0)
         return text if len(text) < _READ_SIZE else read_all(file)
 
-    def flat_keyed(self, name: str, level: int = 0) -> dict[bytes, int]:
+    def flat_keyed(self, name: str, level: int = 0) -> Mapping[bytes, int]:
         """The values of a flat keyed file, read once for each set of questions.
 
         memory.stat is the dearest of all: 7 us to read, 8 us to parse.
@@ -132,5 +132,5 @@ class Lineage:
             os.close(file)
 
 
-Parsed = dict[tuple[Lineage, str, int], dict[bytes, int]]
+Parsed = dict[tuple[Lineage, str, int], Mapping[bytes, int]]
 """Values by lineage, file and level."""

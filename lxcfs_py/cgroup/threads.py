@@ -4,7 +4,7 @@ Documentation/filesystems/proc.rst, 1.1 (field 3 of stat); cgroups(7), "cgroup.t
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lxcfs_py.cgroup.lineage import Lineage
@@ -14,31 +14,30 @@ from lxcfs_py.kernel.pid import parse_state
 _DEEPEST = 64  # levels below a container's cgroup; a container can make more than we can follow
 
 
-class ThreadCount(NamedTuple):
-    """What the threads of a cgroup do."""
+class States(NamedTuple):
+    """How many threads are in a state that counts for the load."""
 
-    total: int
     running: int
     blocked: int
-    newest: int
-    """The highest thread id, in our own pid namespace; 0 if there is no thread."""
 
 
-def count_threads(lineage: Lineage, file: str) -> ThreadCount:
-    """Count the threads by state.
+def list_threads(lineage: Lineage, file: str) -> list[int]:
+    """The threads in a cgroup and below, by our own numbers.
 
     Raises:
       OSError: the cgroup is gone.
     """
     directory = lineage.open_directory()
     try:
-        threads = list(_threads_below(directory, file, _DEEPEST))
+        return list(_threads_below(directory, file, _DEEPEST))
     finally:
         os.close(directory)
+
+
+def count_states(threads: Iterable[int]) -> States:
+    """Look at each thread: 10 us for one."""
     states = [_state(thread) for thread in threads]
-    return ThreadCount(
-        len(threads), states.count(b"R"), states.count(b"D"), max(threads, default=0)
-    )
+    return States(states.count(b"R"), states.count(b"D"))
 
 
 def _threads_below(directory: int, file: str, levels: int) -> Iterator[int]:

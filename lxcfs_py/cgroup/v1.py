@@ -112,6 +112,11 @@ def cpu_usage(lineage: Lineage) -> CpuUsage:
     )
 
 
+def run_time(lineage: Lineage) -> int:
+    """cpuacct.usage: the scheduler's own clock, in ns. usage_all goes by ticks."""
+    return int(lineage.read("cpuacct.usage"))
+
+
 def io(lineage: Lineage) -> Mapping[tuple[int, int], DeviceIo]:
     """blkio.throttle.*_recursive, which exist whatever the scheduler; BFQ's where it counts more.
 

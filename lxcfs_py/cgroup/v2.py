@@ -75,6 +75,11 @@ def cpu_usage(lineage: Lineage) -> CpuUsage:
     return CpuUsage(stat[b"user_usec"], stat[b"system_usec"], nice)
 
 
+def run_time(lineage: Lineage) -> int:
+    """usage_usec of cpu.stat: the scheduler's own clock."""
+    return lineage.flat_keyed("cpu.stat")[b"usage_usec"]
+
+
 def io(lineage: Lineage) -> Mapping[tuple[int, int], DeviceIo]:
     """io.stat; empty where the controller is off: an ancestor's is its other children's too."""
     try:

@@ -30,7 +30,6 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
-from lxcfs_py.files.loadavg import INTERVAL
 from lxcfs_py.fuse.errors import Fallback
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.session import serve
@@ -41,6 +40,7 @@ from lxcfs_py.fuse.triggers import Triggers
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
+from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
 
 _log = logging.getLogger(__name__)
@@ -134,18 +134,12 @@ async def _serve(
         operations.connection, operations.init_socket, operations.channel = handover
         settings = {"debug"} if options.debug_fuse else set()
         pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
-        nursery.start_soon(_sample, containers)
+        nursery.start_soon(sample_loads, containers)
         nursery.start_soon(_beat, operations.channel)
         nursery.start_soon(_obey, operations)
         await serve()
         operations.channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
-
-
-async def _sample(containers: Containers) -> None:
-    while True:
-        await trio.sleep(INTERVAL)
-        containers.sample_load()
 
 
 async def _beat(channel: Channel) -> None:

@@ -32,8 +32,8 @@ class Sources(Protocol):
       OSError: the cgroup cannot be read, or the container is gone.
     """
 
-    def host_text(self, path: str) -> bytes:
-        """The host's own file, `proc/meminfo`."""
+    def host_text(self, path: str, *, for_32_bit: bool = False) -> bytes:
+        """The host's own file, `proc/meminfo`; or as a 32-bit program would read it."""
 
     def memory(self) -> Memory | None:
         """The memory controller."""
@@ -79,11 +79,13 @@ class VirtualFile(Generic[T]):
     path: str
     """`proc/meminfo`."""
     number: int
-    """In file handles, 1 to 63: never changed, never used again, so that a handle outlives us."""
+    """In file handles, 1 to 62: never changed, never used again, so that a handle outlives us."""
     gather: Callable[[Sources], T | None]
     """Collect the inputs; None: the host's text is what this container sees."""
     render: Callable[[T], bytes]
     mode: int = 0o444
+    for_32_bit: "VirtualFile[T] | None" = None
+    """The same file for 32-bit programs, if the kernel writes it otherwise for them."""
 
     def text(self, sources: Sources) -> bytes:
         """The file as a container sees it now."""

@@ -13,6 +13,7 @@ from lxcfs_py.resources import CpuView
 # x86, arm64, powerpc, riscv: "processor\t: 3", the first line of a block; s390x: a line for each,
 # "processor 3: version = ...", and later blocks that begin "cpu number      : 3".
 _BLOCK = re.compile(rb"(?:processor|cpu number)\s*:\s*(\d+)")
+_ALL_BLOCKS = re.compile(rb"(?m)^(?:processor|cpu number)\s*:\s*(\d+)")
 _LINE = re.compile(rb"processor (\d+):")
 _S390 = b"vendor_id       : IBM/S390"
 _S390_COUNT = re.compile(rb"(?m)^(# processors\s*:\s*)\d+")
@@ -31,6 +32,14 @@ def gather(sources: Sources) -> Inputs | None:
     """Read the host's text; ask which CPUs are shown."""
     view = sources.cpus()
     return None if view is None else Inputs(sources.host_text("proc/cpuinfo"), view)
+
+
+def gather_for_32_bit(sources: Sources) -> Inputs | None:
+    """The same for a 32-bit program: arm64 names its features otherwise (c_show())."""
+    host, view = sources.host_text("proc/cpuinfo", for_32_bit=True), sources.cpus()
+    # Without a view of its own the container still hears the 32-bit text.
+    numbers = [int(found) for found in _ALL_BLOCKS.findall(host)]
+    return Inputs(host, view or CpuView(tuple(numbers), len(numbers)))
 
 
 def render(inputs: Inputs) -> bytes:
@@ -78,4 +87,5 @@ def _filter_lines(paragraph: bytes, numbers: dict[int, int]) -> bytes:
     return _S390_COUNT.sub(rb"\g<1>%d" % len(numbers), b"".join(lines))
 
 
-FILES = (VirtualFile("proc/cpuinfo", 5, gather, render),)
+_FOR_32_BIT = VirtualFile("proc/cpuinfo", 18, gather_for_32_bit, render)
+FILES = (VirtualFile("proc/cpuinfo", 5, gather, render, for_32_bit=_FOR_32_BIT),)

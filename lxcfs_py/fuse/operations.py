@@ -26,6 +26,7 @@ from lxcfs_py.fuse.triggers import Triggers
 from lxcfs_py.resources import CpuView
 from lxcfs_py.subject import HOST, Subject
 
+_HAS_32_BIT_TEXT = os.uname().machine == "aarch64"
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
@@ -47,6 +48,9 @@ class Callers(Protocol):
 
     def container(self, who: Subject) -> Asked | None:
         """The container of a subject; None: the host. Raises OSError if it has ended."""
+
+    def is_32_bit(self, thread: int) -> bool:
+        """Whether a thread wants to be told of a 32-bit machine."""
 
     def host_text(self, path: str) -> bytes:
         """The host's own file."""
@@ -77,7 +81,10 @@ class Operations(pyfuse3.Operations):
         self._texts = texts
         self._serials = Serials()
         self._files: dict[int, AnyVirtualFile] = {
-            node.file.number: node.file for node in tree.values() if node.file is not None
+            file.number: file
+            for node in tree.values()
+            for file in (node.file, node.file and node.file.for_32_bit)
+            if file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
         self.host_text_only = False
@@ -209,7 +216,11 @@ class Operations(pyfuse3.Operations):
             raise pyfuse3.FUSEError(errno.EACCES)
         if node is None or node.file is None:
             return pyfuse3.FileInfo(fh=inode, direct_io=True, keep_cache=False)
-        fh = self._new_handle(node.file.number, ctx)
+        file = node.file
+        # The one file that says something else to a 32-bit program does so on arm64 only.
+        if file.for_32_bit is not None and _HAS_32_BIT_TEXT and self._callers.is_32_bit(ctx.pid):
+            file = file.for_32_bit
+        fh = self._new_handle(file.number, ctx)
         # One inode is read by many containers: the page cache stays out.
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 

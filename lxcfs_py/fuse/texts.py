@@ -3,7 +3,7 @@
 A reader with a small buffer gets one text in many reads, and even the last read of a big one, which
 gets nothing, depends on how long its text was. So each handle's last text is kept until the handle
 is released, where the next worker finds it: in slots of a few sizes. When all of a size are in use,
-the one that was written longest ago gives way.
+the one that was not read for longest gives way.
 """
 
 import struct
@@ -42,11 +42,11 @@ class Texts:
         self._map = map_file(path, layout=b"texts %a %s" % (slots, layout), size=total)
         self._free: dict[int, list[int]] = {}
         self._places: dict[int, _Place] = {}
-        self._by_age: dict[int, OrderedDict[int, None]] = {}
+        self._by_use: dict[int, OrderedDict[int, None]] = {}
         self._written = 0
         offset = HEADER_SIZE
         for size, count in slots:
-            self._by_age[size] = OrderedDict()
+            self._by_use[size] = OrderedDict()
             self._free[size] = [offset + slot * size for slot in range(count - 1, -1, -1)]
             offset += size * count
         self._take_over()
@@ -68,7 +68,7 @@ class Texts:
     def _use(self, handle: int, place: _Place) -> None:
         self.drop(handle)
         self._places[handle] = place
-        self._by_age[place.size][handle] = None
+        self._by_use[place.size][handle] = None
 
     def __contains__(self, handle: object) -> bool:
         return handle in self._places
@@ -78,6 +78,7 @@ class Texts:
         place = self._places.get(handle)
         if place is None:
             return None
+        self._by_use[place.size].move_to_end(handle)
         end = place.length if size is None else min(start + size, place.length)
         text = place.offset + _TEXT
         return self._map[text + start : text + end] if start < end else b""
@@ -91,7 +92,7 @@ class Texts:
             self.drop(handle)
             return
         if not self._free[size]:
-            self.drop(next(iter(self._by_age[size])))
+            self.drop(next(iter(self._by_use[size])))
         place = _Place(size, self._free[size].pop(), self._written + 1, len(text))
         self._written = place.written
         start = place.offset + _TEXT
@@ -106,7 +107,7 @@ class Texts:
         if place is not None:
             _HANDLE.pack_into(self._map, place.offset, 0)
             self._free[place.size].append(place.offset)
-            del self._by_age[place.size][handle]
+            del self._by_use[place.size][handle]
 
     def close(self) -> None:
         """Unmap the file; the texts stay in it."""

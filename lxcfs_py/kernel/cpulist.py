@@ -3,9 +3,11 @@
 Documentation/admin-guide/cputopology.rst; lib/bitmap-str.c, bitmap_print_to_pagebuf().
 """
 
+import functools
 from collections.abc import Sequence
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_cpulist(text: bytes) -> tuple[int, ...]:
     """The CPU numbers of a list, ascending.
 

