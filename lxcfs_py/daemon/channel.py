@@ -1,5 +1,6 @@
 """What the supervisor, the template and the workers say to each other.
 
+During an upgrade they are of two versions: words may be added, none may get another meaning.
 Sockets that keep the boundaries of messages; a message is a word, or JSON, with descriptors where
 it says so. The end of a channel is the end of the process at its other end.
 """
@@ -8,7 +9,7 @@ import json
 import select
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 _MESSAGE_MAX = 64 * 1024
@@ -33,37 +34,34 @@ HOST_ON, HOST_OFF = b"host on", b"host off"
 BEAT_INTERVAL = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class _Message:
+    def to_message(self) -> bytes:
+        """As sent."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # each is a dataclass
+        return json.dumps(values).encode()
+
+    @classmethod
+    def from_message(cls, message: bytes) -> Self:
+        """As received."""
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        values = json.loads(message)
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+
+@dataclass(frozen=True)
+class Birth(_Message):
     """From the supervisor to the template: make a worker. With the connection, the socket that
     holds FUSE_INIT, and the worker's channel."""
 
     host_text_only: bool
 
-    def to_message(self) -> bytes:
-        """As sent."""
-        return json.dumps(asdict(self)).encode()
 
-    @classmethod
-    def from_message(cls, message: bytes) -> Self:
-        """As received."""
-        return cls(**json.loads(message))
+@dataclass(frozen=True)
+class Template(_Message):
+    """From the template to the supervisor: it has everything loaded, or cannot."""
 
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """From the template to the supervisor: it has everything loaded."""
-
-    version: str
-
-    def to_message(self) -> bytes:
-        """As sent."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_message(cls, message: bytes) -> Self:
-        """As received."""
-        return cls(**json.loads(message))
+    version: str = ""
+    failure: str = ""
 
 
 class Channel:

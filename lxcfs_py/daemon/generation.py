@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from lxcfs_py.daemon.channel import Birth, Channel
+from lxcfs_py.daemon.load import CHANNEL
 from lxcfs_py.options import Options
 
 
@@ -40,13 +41,15 @@ class Generation:
     def __init__(self, options: Options, connection: Connection) -> None:
         self.version = ""
         """Known once the template has loaded."""
+        self.failure = ""
+        """Why it has not, if it said."""
         self.worker: Worker | None = None
         self.started_at = time.monotonic()
         self._connection = connection
         self._command = [
             sys.executable,
             "-m",
-            "lxcfs_py.daemon.template",
+            "lxcfs_py.daemon.load",
             options.to_json(),
             str(connection.mounted_at_ns),
         ]
@@ -58,7 +61,7 @@ class Generation:
             self._command[0],
             self._command,
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL)],
         )
         theirs.close()
         return ours, pid

@@ -35,6 +35,7 @@ from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.daemon.mountpoint import mount_fuse, prepare, unmount
 from lxcfs_py.daemon.pidfile import Pidfile
+from lxcfs_py.daemon.status import Status, Upgrade
 from lxcfs_py.options import Options
 from lxcfs_py.syscalls import fuse_notify_resend, notify_ready
 
@@ -114,6 +115,8 @@ class _Supervisor:
         self._stillborn = 0
         self._bear_at: float | None = None
         """When the next worker is due, if none is there."""
+        self._upgrade = Upgrade()
+        self._status_file = kept_file(options, "status")
         # A state file without a daemon: there was one.
         self._look_wanted = options.reattach or os.path.exists(kept_file(options, "state"))
         self._look: int | None = None
@@ -194,9 +197,11 @@ class _Supervisor:
 
     def _template_said(self, generation: Generation, message: bytes) -> None:
         if message:
-            generation.version = Template.from_message(message).version
+            said = Template.from_message(message)
+            generation.version = said.version or generation.version
+            generation.failure = said.failure
         elif generation is self._next:
-            self._give_up_upgrade("it cannot be started")
+            self._give_up_upgrade(generation.failure or "it cannot be started: see the log")
         elif generation is self._current:
             _log.error("the template has ended; making another")
             generation.restart_template()
@@ -225,13 +230,28 @@ class _Supervisor:
         if generation is self._next:
             old, self._current, self._next = self._current, generation, None
             old.end()
+            self._upgraded(old=old.version, new=generation.version)
             _log.info("upgraded from %s to %s", old.version, generation.version)
+        self._write_status()
         if not self._announced:
             self._announced = True
             _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
             notify_ready(os.environ.get("NOTIFY_SOCKET"))
             if self._look_wanted:
                 self._look_for_lost_mounts()
+
+    def _upgraded(self, *, old: str, new: str, failure: str = "") -> None:
+        number = self._upgrade.number + 1
+        self._upgrade = Upgrade(number=number, old=old, new=new, failure=failure)
+
+    def _write_status(self) -> None:
+        worker = self._current.worker
+        Status(
+            supervisor=os.getpid(),
+            worker=0 if worker is None else worker.pid,
+            version=self._current.version,
+            upgrade=self._upgrade,
+        ).write(self._status_file)
 
     def _look_for_lost_mounts(self) -> None:
         module = "lxcfs_py.daemon.lost_mounts"
@@ -312,9 +332,13 @@ class _Supervisor:
             self._next.worker.channel.send(GO)
 
     def _give_up_upgrade(self, why: str) -> None:
+        new = ""
         if self._next is not None:
+            new = self._next.version
             self._next.end()
             self._next = None
         _log.error("the upgrade failed: %s; %s goes on", why, self._current.version)
+        self._upgraded(old=self._current.version, new=new, failure=why)
+        self._write_status()
         if self._current.worker is None and self._bear_at is None:
             self._begin()

@@ -52,8 +52,12 @@ class Daemon:
 
 
 @contextmanager
-def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
+def running_daemon(
+    *options: str, label: str = "daemon", code: Path = _REPOSITORY
+) -> Iterator[Daemon]:
     """A daemon on a mount of its own, which anybody may reach; nothing remains of it.
+
+    `code` is the directory in which it finds its package.
 
     Raises:
       RuntimeError: it ended, or did not become ready; shows its log.
@@ -64,26 +68,30 @@ def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
         directory = Path(name)
         directory.chmod(0o755)  # unprivileged containers come through it
         (directory / "mnt").mkdir()
-        with _running_in(directory, "log", options) as daemon:
+        with _running_in(directory, "log", options, code) as daemon:
             yield daemon
 
 
 @contextmanager
 def successor_of(daemon: Daemon, *options: str) -> Iterator[Daemon]:
     """A daemon that is started anew where another has ended, however that did."""
-    with _running_in(daemon.mountpoint.parent, f"log-{next(_numbers)}", options) as successor:
+    with _running_in(
+        daemon.mountpoint.parent, f"log-{next(_numbers)}", options, _REPOSITORY
+    ) as successor:
         yield successor
 
 
 @contextmanager
-def _running_in(directory: Path, log_name: str, options: tuple[str, ...]) -> Iterator[Daemon]:
+def _running_in(
+    directory: Path, log_name: str, options: tuple[str, ...], code: Path
+) -> Iterator[Daemon]:
     mountpoint, log = directory / "mnt", directory / log_name
     socket_path = directory / f"notify-{next(_numbers)}"
     with ExitStack() as stack:
         stack.callback(unmount_below, directory)
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         notify.bind(str(socket_path))
-        process = _start(_command(directory, mountpoint, options), socket_path, log)
+        process = _start(_command(directory, mountpoint, options), socket_path, log, code)
         stack.callback(_end, process)
         _wait_until_ready(process, notify, log)
         yield Daemon(process, mountpoint, log)
@@ -95,8 +103,8 @@ def _command(directory: Path, mountpoint: Path, options: tuple[str, ...]) -> lis
     return [*program, *places, *options, str(mountpoint)]
 
 
-def _start(command: list[str], notify: Path, log: Path) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")]))
+def _start(command: list[str], notify: Path, log: Path, code: Path) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
     with log.open("wb") as output:
         return subprocess.Popen(
             command,
