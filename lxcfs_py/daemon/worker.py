@@ -84,6 +84,9 @@ class _Handover(Operations):
     def init(self) -> None:
         os.dup2(self.connection, self.init_socket)
         os.close(self.connection)
+
+    def initialised(self) -> None:
+        """The kernel has our answer."""
         self.channel.send(READY)
 
 
@@ -137,7 +140,7 @@ async def _serve(
         nursery.start_soon(sample_loads, containers)
         nursery.start_soon(_beat, operations.channel)
         nursery.start_soon(_obey, operations)
-        await serve()
+        await serve(operations.initialised)
         operations.channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
 

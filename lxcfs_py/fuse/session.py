@@ -12,6 +12,7 @@ way); this puts a `trio` there that differs in the waiting alone.
 import contextlib
 import select
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pyfuse3
@@ -48,16 +49,28 @@ class _Waiter:
         await trio.lowlevel.wait_readable(fd)
 
 
-async def serve() -> None:
+async def serve(initialised: Callable[[], None]) -> None:
     """Answer requests until the connection ends.
 
     One at a time: handlers do not await, so a second task would only be switched to and fro.
+    `initialised` is called when FUSE_INIT has been answered and nothing else been read.
     """
+    waiter = _Waiter()
+
+    async def wait_for_init(fd: int) -> None:
+        lowlevel.wait_readable = wait_for_second
+        await waiter.wait_readable(fd)
+
+    async def wait_for_second(fd: int) -> None:
+        lowlevel.wait_readable = waiter.wait_readable
+        initialised()
+        await waiter.wait_readable(fd)
+
     lowlevel = SimpleNamespace(
         current_task=trio.lowlevel.current_task,
         current_trio_token=trio.lowlevel.current_trio_token,
         notify_closing=trio.lowlevel.notify_closing,
-        wait_readable=_Waiter().wait_readable,
+        wait_readable=wait_for_init,
     )
     vars(pyfuse3)["trio"] = SimpleNamespace(
         ClosedResourceError=trio.ClosedResourceError,
