@@ -53,28 +53,32 @@ class Generation:
             options.to_json(),
             str(connection.mounted_at_ns),
         ]
-        self.channel, self._pid = self._start_template()
+        self.start_template()
 
-    def _start_template(self) -> tuple[Channel, int]:
-        ours, theirs = Channel.pair()
-        pid = os.posix_spawn(
+    def start_template(self) -> None:
+        """Have a template again, after `template_ended`."""
+        self.channel, theirs = Channel.pair()
+        self._pid = os.posix_spawn(
             self._command[0],
             self._command,
             os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL)],
         )
         theirs.close()
-        return ours, pid
+        self.has_template = True
 
-    def restart_template(self) -> None:
-        """Replace a template that has ended."""
+    def template_ended(self) -> None:
+        """It has gone, and with it a worker that was not born yet."""
+        self.has_template = False
         self.channel.close()
         os.waitpid(self._pid, 0)
-        self.channel, self._pid = self._start_template()
+        if self.worker is not None and not self.worker.pid:
+            self.drop_worker()
 
     def channels(self) -> list[Channel]:
         """Where something may be said."""
-        return [self.channel] if self.worker is None else [self.channel, self.worker.channel]
+        template = [self.channel] if self.has_template else []
+        return template if self.worker is None else [*template, self.worker.channel]
 
     def bear(self, birth: Birth) -> Worker:
         """Have a worker made."""
@@ -99,9 +103,9 @@ class Generation:
         if self.worker is not None and self.worker.pid:
             kill(self.worker.pid)
         self.drop_worker()
-        self.channel.close()
-        kill(self._pid)
-        os.waitpid(self._pid, 0)
+        if self.has_template:
+            kill(self._pid)
+            self.template_ended()
 
 
 def kill(pid: int) -> None:

@@ -52,6 +52,8 @@ _YOUNG_MAX = 300
 _STILLBORN_MAX = 3
 """So many may end in a row before they serve."""
 _PAUSE_MAX = 5.0
+NO_RESEND = "LXCFS_PY_TEST_NO_RESEND"
+"""An environment variable for tests: do as on a kernel before 6.9."""
 
 
 def run(options: Options) -> int:
@@ -113,8 +115,8 @@ class _Supervisor:
         self._announced = False
         self._died_young = 0
         self._stillborn = 0
-        self._bear_at: float | None = None
-        """When the next worker is due, if none is there."""
+        self._begin_at: float | None = None
+        """When a template or a worker is due, if one is missing."""
         self._upgrade = Upgrade()
         self._status_file = kept_file(options, "status")
         # A state file without a daemon: there was one.
@@ -154,9 +156,12 @@ class _Supervisor:
         return [self._current] if self._next is None else [self._current, self._next]
 
     def _begin(self) -> None:
-        """Have a worker that serves at once."""
-        self._bear_at = None
-        self._current.bear(Birth(self._host_text_only)).channel.send(GO)
+        """Have a template, and a worker that serves at once."""
+        self._begin_at = None
+        if not self._current.has_template:
+            self._current.start_template()
+        if self._current.worker is None:
+            self._current.bear(Birth(self._host_text_only)).channel.send(GO)
 
     def _toggle(self) -> None:
         self._host_text_only = not self._host_text_only
@@ -176,14 +181,14 @@ class _Supervisor:
             for channel in generation.channels():
                 poll.register(channel, select.POLLIN)
         seconds = BEAT_INTERVAL
-        if self._bear_at is not None:
-            seconds = min(seconds, max(self._bear_at - time.monotonic(), 0))
+        if self._begin_at is not None:
+            seconds = min(seconds, max(self._begin_at - time.monotonic(), 0))
         poll.poll(seconds * 1000)
 
     def _hear(self) -> bytes:
         """Take all that was said; UNMOUNTED if that was it."""
         for generation in self._generations():
-            if generation.channel.has_message():
+            if generation.has_template and generation.channel.has_message():
                 self._template_said(generation, generation.channel.receive()[0])
             worker = generation.worker
             while worker is not None and generation.worker is worker:
@@ -203,12 +208,10 @@ class _Supervisor:
         elif generation is self._next:
             self._give_up_upgrade(generation.failure or "it cannot be started: see the log")
         elif generation is self._current:
-            _log.error("the template has ended; making another")
-            generation.restart_template()
-            if generation.worker is None or not generation.worker.pid:
-                generation.drop_worker()
-                self._stillborn += 1
-                self._bear_later(self._stillborn - _STILLBORN_MAX)
+            _log.error("the template has ended; another is made")
+            generation.template_ended()
+            self._stillborn += 1
+            self._begin_later(self._stillborn - _STILLBORN_MAX)
 
     def _worker_said(self, generation: Generation, worker: Worker, message: bytes) -> None:
         worker.heard_at = time.monotonic()
@@ -278,22 +281,30 @@ class _Supervisor:
         if worker.serves:
             young = time.monotonic() - worker.born_at < _YOUNG
             self._died_young = self._died_young + 1 if young else 0
-            self._bear_later(self._died_young - _YOUNG_MAX)
+            self._begin_later(self._died_young - _YOUNG_MAX)
         else:
             self._stillborn += 1
-            self._bear_later(self._stillborn - _STILLBORN_MAX)
+            self._begin_later(self._stillborn - _STILLBORN_MAX)
 
-    def _bear_later(self, excess: int) -> None:
-        """Have the next worker: at once, or, if too many did not last, later each time."""
+    def _begin_later(self, excess: int) -> None:
+        """Have what is missing: at once, or, if too many did not last, later each time."""
+        if self._begin_at is not None:
+            return
         if excess <= 0:
             self._begin()
             return
         pause = min(0.1 * 2 ** min(excess, 10), _PAUSE_MAX)
         _log.error("workers do not last: the next one in %.1f s", pause)
-        self._bear_at = time.monotonic() + pause
+        self._begin_at = time.monotonic() + pause
 
     def _resend(self) -> None:
+        if not self._announced:
+            # Nobody has read more than FUSE_INIT. The next worker has that from us, and would
+            # not take it a second time.
+            return
         try:
+            if NO_RESEND in os.environ:
+                raise OSError(errno.EINVAL, "as if the kernel had none")
             fuse_notify_resend(self._connection.descriptor)
         except OSError as error:
             if error.errno != errno.EINVAL:
@@ -303,7 +314,7 @@ class _Supervisor:
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
-        if self._bear_at is not None and now >= self._bear_at:
+        if self._begin_at is not None and now >= self._begin_at:
             self._begin()
         worker = self._current.worker
         if worker is not None and worker.serves and now - worker.heard_at > _SILENCE_MAX:
@@ -328,7 +339,7 @@ class _Supervisor:
         if self._current.worker is not None:
             self._current.worker.channel.send(FINISH)
         elif self._next is not None and self._next.worker is not None:
-            self._bear_at = None
+            self._begin_at = None
             self._next.worker.channel.send(GO)
 
     def _give_up_upgrade(self, why: str) -> None:
@@ -340,5 +351,5 @@ class _Supervisor:
         _log.error("the upgrade failed: %s; %s goes on", why, self._current.version)
         self._upgraded(old=self._current.version, new=new, failure=why)
         self._write_status()
-        if self._current.worker is None and self._bear_at is None:
+        if self._current.worker is None and self._begin_at is None:
             self._begin()

@@ -1,7 +1,6 @@
 """`lxcfs-py upgrade`: from what to what, and what goes on when the new code is broken."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import lxcfs_py
 from tests.support.daemon import Daemon, running_daemon
-
-_PACKAGE = Path(lxcfs_py.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -27,9 +23,6 @@ class Installed:
         """As a package manager would: the files are replaced while the daemon runs."""
         (self.package / "__init__.py").write_text(f'__version__ = "{version}"\n')
 
-    def upgrade(self) -> subprocess.CompletedProcess[str]:
-        return _upgrade(self.daemon.mountpoint.parent)
-
 
 def _upgrade(directory: Path) -> subprocess.CompletedProcess[str]:
     command = ("-m", "lxcfs_py", "upgrade", "--runtime-dir", str(directory))
@@ -40,29 +33,27 @@ def _upgrade(directory: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def installed(can_mount: None, tmp_path: Path) -> Iterator[Installed]:
+def running(installed: Path) -> Iterator[Installed]:
     """A daemon from a copy of the package, version 1.0."""
-    package = tmp_path / "lxcfs_py"
-    shutil.copytree(_PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "__init__.py").write_text('__version__ = "1.0"\n')
-    with running_daemon(label="upgrade", code=tmp_path) as daemon:
-        yield Installed(daemon, package)
+    (installed / "lxcfs_py/__init__.py").write_text('__version__ = "1.0"\n')
+    with running_daemon(label="upgrade", code=installed) as daemon:
+        yield Installed(daemon, installed / "lxcfs_py")
 
 
-def test_the_version_that_is_installed_now_serves(installed: Installed) -> None:
-    worker = installed.daemon.worker()
-    installed.set_version("1.0.1")
+def test_the_version_that_is_installed_now_serves(running: Installed) -> None:
+    worker = running.daemon.worker()
+    running.set_version("1.0.1")
 
-    done = installed.upgrade()
+    done = running.daemon.upgrade()
 
     assert (done.stdout, done.stderr) == ("upgraded from 1.0 to 1.0.1\n", "")
     assert done.returncode == 0
-    assert installed.daemon.worker() != worker
-    assert installed.daemon.file("proc/meminfo").read_text().startswith("MemTotal:")
+    assert running.daemon.worker() != worker
+    assert running.daemon.file("proc/meminfo").read_text().startswith("MemTotal:")
 
 
-def test_the_same_version_again(installed: Installed) -> None:
-    assert installed.upgrade().stdout == "upgraded from 1.0 to 1.0 (the same)\n"
+def test_the_same_version_again(running: Installed) -> None:
+    assert running.daemon.upgrade().stdout == "upgraded from 1.0 to 1.0 (the same)\n"
 
 
 @pytest.mark.parametrize(
@@ -75,43 +66,43 @@ def test_the_same_version_again(installed: Installed) -> None:
     ],
 )
 def test_a_broken_version_changes_nothing_and_says_why(
-    installed: Installed, module: str, text: str, why: str
+    running: Installed, module: str, text: str, why: str
 ) -> None:
-    worker = installed.daemon.worker()
-    reader = os.open(installed.daemon.file("proc/uptime"), os.O_RDONLY)
-    (installed.package / module).write_text(text)
+    worker = running.daemon.worker()
+    reader = os.open(running.daemon.file("proc/uptime"), os.O_RDONLY)
+    (running.package / module).write_text(text)
 
-    done = installed.upgrade()
+    done = running.daemon.upgrade()
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"lxcfs-py: not upgraded, 1.0 goes on: {why}")
     assert done.stdout == ""
-    assert installed.daemon.worker() == worker
+    assert running.daemon.worker() == worker
     assert os.pread(reader, 100, 0)
     os.close(reader)
 
 
-def test_a_version_whose_worker_cannot_serve_changes_nothing(installed: Installed) -> None:
-    worker = installed.daemon.worker()
-    path = installed.package / "daemon/worker.py"
+def test_a_version_whose_worker_cannot_serve_changes_nothing(running: Installed) -> None:
+    worker = running.daemon.worker()
+    path = running.package / "daemon/worker.py"
     path.write_text(path.read_text() + "\n\ndef work(*_): raise RuntimeError('not today')\n")
 
-    done = installed.upgrade()
+    done = running.daemon.upgrade()
 
     assert done.returncode == 1
     assert done.stderr == "lxcfs-py: not upgraded, 1.0 goes on: its worker ended\n"
-    assert installed.daemon.worker() == worker
+    assert running.daemon.worker() == worker
 
 
-def test_after_a_failure_a_good_version_is_taken(installed: Installed) -> None:
-    path = installed.package / "files/meminfo.py"
+def test_after_a_failure_a_good_version_is_taken(running: Installed) -> None:
+    path = running.package / "files/meminfo.py"
     good = path.read_text()
     path.write_text("def\n")
-    assert installed.upgrade().returncode == 1
+    assert running.daemon.upgrade().returncode == 1
     path.write_text(good)
-    installed.set_version("1.0.2")
+    running.set_version("1.0.2")
 
-    assert installed.upgrade().stdout == "upgraded from 1.0 to 1.0.2\n"
+    assert running.daemon.upgrade().stdout == "upgraded from 1.0 to 1.0.2\n"
 
 
 def test_no_daemon(tmp_path: Path) -> None:

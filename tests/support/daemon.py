@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lxcfs_py.daemon.status import Status
 from tests.support.mounts import unmount_below
+from tests.support.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -33,12 +35,26 @@ class Daemon:
         """A served file: `proc/meminfo`."""
         return self.mountpoint / name
 
+    def status(self) -> Status:
+        """What the supervisor says of itself."""
+        (path,) = (self.mountpoint.parent / "lxcfs-py").glob("status-????????")
+        return Status.read(str(path))
+
     def worker(self) -> int:
-        """The process that answers the requests now: the child of the leader's child."""
-        pid = self.process.pid
-        for _ in ("template", "worker"):
-            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
-        return pid
+        """The process that answers the requests now; 0 while there is none."""
+        return self.status().worker
+
+    def next_worker(self, old: int) -> int:
+        """The worker that serves instead of an earlier one."""
+        return wait_until(lambda: self.worker() not in (0, old) and self.worker(), "another worker")
+
+    def upgrade(self) -> subprocess.CompletedProcess[str]:
+        """Run `lxcfs-py upgrade` for it."""
+        directory = self.mountpoint.parent
+        command = [sys.executable, "-m", "lxcfs_py", "upgrade", "--pidfile", f"{directory}/pid"]
+        return subprocess.run(
+            [*command, "--runtime-dir", str(directory)], capture_output=True, text=True, timeout=90
+        )
 
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
