@@ -153,8 +153,6 @@ def _spread(before: CpuUsage, after: CpuUsage, shown: Sequence[int]) -> list[Cou
     step = [Counters() for _ in shown]
     user = float(max(after.user_usec - before.user_usec, 0))
     system = float(max(after.system_usec - before.system_usec, 0))
-    # The kernel scales user and system to the scheduler's clock, but not nice.
-    nice = min(float(max(after.nice_usec - before.nice_usec, 0)), user)
     if after.per_cpu is not None:
         known = _per_cpu(before.per_cpu or {}, after.per_cpu, shown)
         for counters, (cpu_user, cpu_system) in zip(step, known, strict=True):
@@ -162,6 +160,8 @@ def _spread(before: CpuUsage, after: CpuUsage, shown: Sequence[int]) -> list[Cou
             counters.system += cpu_system
         user = max(user - sum(counters.user for counters in step), 0.0)
         system = max(system - sum(counters.system for counters in step), 0.0)
+    # The kernel scales user and system to the scheduler's clock, but not nice.
+    nice = min(float(max(after.nice_usec - before.nice_usec, 0)), user)
     for counters in step:
         counters.user += (user - nice) / len(step)
         counters.nice += nice / len(step)

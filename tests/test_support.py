@@ -61,7 +61,7 @@ def test_a_killed_daemon_leaves_a_dead_mount_until_the_end() -> None:
         daemon.kill()
 
         assert str(daemon.mountpoint) in mount_points()
-        with pytest.raises(OSError, match="not connected|connection abort"):
+        with pytest.raises(OSError, match=r"not connected|connection abort"):
             daemon.mountpoint.stat()
     assert leftovers(f"{os.getpid()}-support") == []
 

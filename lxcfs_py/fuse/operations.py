@@ -140,6 +140,66 @@ class Operations(pyfuse3.Operations):
             return node.attributes
         raise pyfuse3.FUSEError(errno.EACCES if truncate else errno.EPERM)
 
+    # Nothing can be made, removed or renamed either. Left alone, these would answer ENOSYS.
+
+    @answers
+    def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: pyfuse3.RequestContext
+    ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
+        """As in sysfs: fs/namei.c, lookup_open()."""
+        raise pyfuse3.FUSEError(errno.EACCES)
+
+    @answers
+    def mknod(
+        self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise _refusal(ctx)
+
+    @answers
+    def mkdir(
+        self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise _refusal(ctx)
+
+    @answers
+    def symlink(
+        self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise _refusal(ctx)
+
+    @answers
+    def link(
+        self, inode: int, new_parent_inode: int, new_name: bytes, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Refused."""
+        raise _refusal(ctx)
+
+    @answers
+    def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Refused."""
+        raise _refusal(ctx)
+
+    @answers
+    def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Refused."""
+        raise _refusal(ctx)
+
+    @answers
+    def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: pyfuse3.RequestContext,
+    ) -> None:
+        """Refused."""
+        raise _refusal(ctx)
+
     @answers
     def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
         """What a caller may do, as open() decides it."""
@@ -314,3 +374,8 @@ class Operations(pyfuse3.Operations):
         except OSError as error:
             self._fallback.instead(CPU_DIRECTORY, error, last=None, host=lambda _: b"")
             return None
+
+
+def _refusal(ctx: pyfuse3.RequestContext) -> pyfuse3.FUSEError:
+    """procfs and sysfs have no such operations; and nobody but root may write to a directory."""
+    return pyfuse3.FUSEError(errno.EACCES if ctx.uid else errno.EPERM)

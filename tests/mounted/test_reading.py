@@ -41,9 +41,9 @@ def _opened(agent: Agent, path: str, flags: int = os.O_RDONLY) -> Iterator[int]:
 def test_any_buffer_size_reads_the_same_text(container: Container, name: str, size: int) -> None:
     container.cgroup.limit_memory(128 * _MIB)
     with _opened(container, f"/proc/{name}") as file:
-        text = re.sub(rb"\d", b"0", read_again(file, size))
+        text = re.sub(rb" *\d+", b"#", read_again(file, size))
 
-        assert text == re.sub(rb"\d", b"0", container.read(f"/proc/{name}"))
+        assert text == re.sub(rb" *\d+", b"#", container.read(f"/proc/{name}"))
 
 
 def test_pread_gives_parts_of_the_text_last_read_from_its_beginning(container: Container) -> None:

@@ -1,0 +1,96 @@
+"""What a read costs, in counts: a noisy machine cannot change them.
+
+Times are for ./run-benchmarks. Here: how many requests one open, read to the end and close takes,
+and how many system calls the worker makes for them.
+"""
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.container import Container
+from tests.support.daemon import Daemon
+
+_READS = 50
+# Waiting for the next request, by a loop that looks before it sleeps: as often as time allows.
+_WAITING = re.compile(r"poll|epoll|clock|restart_syscall")
+
+# OPEN, GETATTR (Python asks how large the file is), READ, READ (the end), FLUSH never, RELEASE; and
+# one for the name where the kernel does not remember it.
+_REQUESTS = 6
+
+
+def _read_to_the_end(path: str, times: int) -> None:
+    for _ in range(times):
+        Path(path).read_bytes()
+
+
+def _worker_of(daemon: Daemon) -> int:
+    """The process that answers: the last in the line of the daemon's children."""
+    pid = daemon.process.pid
+    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        pid = int(children[-1])
+    return pid
+
+
+def _calls_per_read(daemon: Daemon, container: Container, path: str, log: Path) -> dict[str, float]:
+    container.read(path)  # from here on the cgroup's files are open
+    strace = subprocess.Popen(
+        ["strace", "-p", str(_worker_of(daemon)), "-o", str(log)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert strace.stderr is not None
+    with strace, strace.stderr as messages:
+        assert "attached" in messages.readline()
+        container.call(_read_to_the_end, path, _READS)
+        strace.terminate()
+    calls = Counter(line.split("(")[0] for line in log.read_text().splitlines() if "(" in line)
+    return {name: n / _READS for name, n in calls.items() if not _WAITING.search(name)}
+
+
+# Counted on a hybrid host, where each controller has a cgroup of its own, and a little more. A file
+# that is opened for each read, or read twice, does not fit.
+_MOST = {
+    "/proc/meminfo": 22,
+    "/proc/uptime": 20,
+    "/proc/stat": 32,
+    "/proc/loadavg": 28,
+    "/proc/cpuinfo": 19,
+    "/proc/swaps": 21,
+    "/proc/diskstats": 18,
+    "/proc/pressure/cpu": 17,
+    "/sys/devices/system/cpu/online": 19,
+}
+
+
+@pytest.mark.parametrize("path", _MOST)
+def test_system_calls_per_read(
+    daemon: Daemon, container: Container, path: str, tmp_path: Path
+) -> None:
+    container.cgroup.limit_memory(64 << 20)
+
+    calls = _calls_per_read(daemon, container, path, tmp_path / "strace")
+
+    assert calls["writev"] <= _REQUESTS + 0.1
+    assert sum(calls.values()) <= _MOST[path], calls
+
+
+def test_reads_leave_nothing_in_memory(daemon: Daemon, container: Container) -> None:
+    paths = [path for path in _MOST if path != "/proc/pressure/cpu"]
+    for path in paths:
+        container.call(_read_to_the_end, path, 100)
+    before = _resident_kb(_worker_of(daemon))
+    for path in paths:
+        container.call(_read_to_the_end, path, 500)
+
+    assert _resident_kb(_worker_of(daemon)) - before < 1024
+
+
+def _resident_kb(pid: int) -> int:
+    found = re.search(r"VmRSS:\s*(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1])
