@@ -185,7 +185,21 @@ def notify_ready(address: str | None) -> None:
 
 
 _FUSE_OUT_HEADER = struct.Struct("=IiQ")
+_FUSE_NOTIFY_POLL = 1
 _FUSE_NOTIFY_RESEND = 7
+_FUSE_POLL_WAKEUP = struct.Struct("=IiQQ")
+"""A header, and the kernel's number of an open file, `kh`."""
+
+
+def parse_poll_notification(message: bytes) -> int:
+    """The `kh` of the file that a FUSE_NOTIFY_POLL message is about."""
+    return int(_FUSE_POLL_WAKEUP.unpack(message)[3])
+
+
+def fuse_notify_poll(connection: int, kh: int) -> None:
+    """Wake whoever polls an open file; it asks again."""
+    size = _FUSE_POLL_WAKEUP.size
+    os.write(connection, _FUSE_POLL_WAKEUP.pack(size, _FUSE_NOTIFY_POLL, 0, kh))
 
 
 def fuse_notify_resend(connection: int) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 _MESSAGE_MAX = 64 * 1024
+DESCRIPTORS_MAX = 253
+"""With one message: unix(7), SCM_RIGHTS."""
 
 # From a worker to the supervisor.
 PREPARED = b"prepared"
@@ -21,10 +23,15 @@ READY = b"ready"
 """It serves."""
 BEAT = b"beat"
 """It still answers; sent every `BEAT_INTERVAL`."""
+KEEP, DROP = b"keep", b"drop"
+"""`keep NUMBER NOTE`, with a descriptor for the next worker, or without: a new note to the one
+it has. `drop NUMBER`: it has done its service."""
 UNMOUNTED = b"unmounted"
 """The connection has ended."""
 
 # From the supervisor to a worker.
+KEPT = b"kept"
+"""`kept` and lines of `NUMBER NOTE`, with the descriptors; before `go`."""
 GO = b"go"
 FINISH = b"finish"
 """Answer what you have in hand and end. The worker says the same just before it does."""

@@ -6,7 +6,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from lxcfs_py.daemon.channel import Birth, Channel
+from lxcfs_py.daemon.channel import GO, KEPT, Birth, Channel
+from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.daemon.load import CHANNEL
 from lxcfs_py.options import Options
 
@@ -80,7 +81,7 @@ class Generation:
         template = [self.channel] if self.has_template else []
         return template if self.worker is None else [*template, self.worker.channel]
 
-    def bear(self, birth: Birth) -> Worker:
+    def bear(self, birth: Birth) -> None:
         """Have a worker made."""
         ours, theirs = Channel.pair()
         init_in, init_out = Channel.pair()
@@ -90,7 +91,13 @@ class Generation:
         for end in (theirs, init_in, init_out):
             end.close()
         self.worker = Worker(ours)
-        return self.worker
+
+    def let_go(self, keepsakes: Keepsakes) -> None:
+        """Have the worker begin to serve, with what others have left to it."""
+        if self.worker is not None:
+            for text, descriptors in keepsakes.messages():
+                self.worker.channel.send(KEPT + b" " + text, descriptors)
+            self.worker.channel.send(GO)
 
     def drop_worker(self) -> None:
         """The worker has ended."""

@@ -21,10 +21,12 @@ import time
 from lxcfs_py import __version__
 from lxcfs_py.daemon.channel import (
     BEAT_INTERVAL,
+    DESCRIPTORS_MAX,
+    DROP,
     FINISH,
-    GO,
     HOST_OFF,
     HOST_ON,
+    KEEP,
     PREPARED,
     READY,
     UNMOUNTED,
@@ -32,6 +34,7 @@ from lxcfs_py.daemon.channel import (
     Template,
 )
 from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
+from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.daemon.mountpoint import mount_fuse, prepare, unmount
 from lxcfs_py.daemon.pidfile import Pidfile
@@ -117,6 +120,7 @@ class _Supervisor:
         self._stillborn = 0
         self._begin_at: float | None = None
         """When a template or a worker is due, if one is missing."""
+        self._keepsakes = Keepsakes()
         self._upgrade = Upgrade()
         self._status_file = kept_file(options, "status")
         # A state file without a daemon: there was one.
@@ -161,7 +165,8 @@ class _Supervisor:
         if not self._current.has_template:
             self._current.start_template()
         if self._current.worker is None:
-            self._current.bear(Birth(self._host_text_only)).channel.send(GO)
+            self._current.bear(Birth(self._host_text_only))
+            self._current.let_go(self._keepsakes)
 
     def _toggle(self) -> None:
         self._host_text_only = not self._host_text_only
@@ -194,10 +199,10 @@ class _Supervisor:
             while worker is not None and generation.worker is worker:
                 if not worker.channel.has_message():
                     break
-                message, _ = worker.channel.receive()
+                message, descriptors = worker.channel.receive(DESCRIPTORS_MAX)
                 if message == UNMOUNTED:
                     return UNMOUNTED
-                self._worker_said(generation, worker, message)
+                self._worker_said(generation, worker, message, descriptors)
         return b""
 
     def _template_said(self, generation: Generation, message: bytes) -> None:
@@ -213,7 +218,9 @@ class _Supervisor:
             self._stillborn += 1
             self._begin_later(self._stillborn - _STILLBORN_MAX)
 
-    def _worker_said(self, generation: Generation, worker: Worker, message: bytes) -> None:
+    def _worker_said(
+        self, generation: Generation, worker: Worker, message: bytes, descriptors: list[int]
+    ) -> None:
         worker.heard_at = time.monotonic()
         word, _, argument = message.partition(b" ")
         if word == PREPARED:
@@ -224,6 +231,10 @@ class _Supervisor:
             worker.serves = True
             self._stillborn = 0
             self._serves(generation)
+        elif word == KEEP:
+            self._keepsakes.keep(argument, descriptors)
+        elif word == DROP:
+            self._keepsakes.drop(argument)
         elif word == FINISH:
             worker.finished = True
         elif not message:
@@ -275,7 +286,7 @@ class _Supervisor:
         if not worker.finished:
             self._resend()
         if self._next is not None and self._next.worker is not None and self._next.worker.pid:
-            self._next.worker.channel.send(GO)
+            self._next.let_go(self._keepsakes)
             return
         _log.error("the worker has ended; another takes over")
         if worker.serves:
@@ -340,7 +351,7 @@ class _Supervisor:
             self._current.worker.channel.send(FINISH)
         elif self._next is not None and self._next.worker is not None:
             self._begin_at = None
-            self._next.worker.channel.send(GO)
+            self._next.let_go(self._keepsakes)
 
     def _give_up_upgrade(self, why: str) -> None:
         new = ""

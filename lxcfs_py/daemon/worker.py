@@ -17,10 +17,14 @@ from lxcfs_py.container_state import LAYOUT, record_size
 from lxcfs_py.daemon.channel import (
     BEAT,
     BEAT_INTERVAL,
+    DESCRIPTORS_MAX,
+    DROP,
     FINISH,
     GO,
     HOST_OFF,
     HOST_ON,
+    KEEP,
+    KEPT,
     PREPARED,
     READY,
     UNMOUNTED,
@@ -36,7 +40,7 @@ from lxcfs_py.fuse.session import serve
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import build_tree
-from lxcfs_py.fuse.triggers import Triggers
+from lxcfs_py.fuse.triggers import Inherited, Triggers
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
@@ -88,6 +92,24 @@ class _Handover(Operations):
     def initialised(self) -> None:
         """The kernel has our answer."""
         self.channel.send(READY)
+        if self._triggers is not None:
+            self._triggers.wake_pollers()
+
+
+class _Keeper:
+    """What is given to the supervisor for the next worker."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def keep(self, handle: int, note: bytes, descriptor: int | None = None) -> None:
+        """Keep a descriptor, or put another note to it."""
+        descriptors = [] if descriptor is None else [descriptor]
+        self._channel.send(b"%s %d %s" % (KEEP, handle, note), descriptors)
+
+    def drop(self, handle: int) -> None:
+        """Keep it no longer."""
+        self._channel.send(b"%s %d" % (DROP, handle))
 
 
 def work(
@@ -97,10 +119,18 @@ def work(
     descriptors_max = _raise_descriptor_limit() // 2
     channel.send(b"%s %d" % (PREPARED, os.getpid()))
     host_text_only = birth.host_text_only
-    while (message := channel.receive()[0]) != GO:
+    inherited: list[Inherited] = []
+    while True:
+        message, descriptors = channel.receive(DESCRIPTORS_MAX)
+        if message == GO:
+            break
         if not message:
             return
-        host_text_only = message == HOST_ON
+        if message.startswith(KEPT):
+            lines = message.removeprefix(KEPT + b" ").split(b"\n")
+            inherited += map(Inherited.parse, lines, descriptors)
+        else:
+            host_text_only = message == HOST_ON
     containers = Containers(
         prepared.machine,
         StateFile(
@@ -113,7 +143,7 @@ def work(
     )
     containers.restore()
     handover = (connection, init_socket, channel)
-    trio.run(_serve, prepared, host_text_only, containers, handover)
+    trio.run(_serve, prepared, host_text_only, containers, handover, inherited)
 
 
 async def _serve(
@@ -121,9 +151,15 @@ async def _serve(
     host_text_only: bool,
     containers: Containers,
     handover: tuple[int, int, Channel],
+    inherited: list[Inherited],
 ) -> None:
     options = prepared.options
+    _, session, channel = handover
     async with trio.open_nursery() as nursery:
+        triggers = None
+        if options.enable_psi_poll:
+            triggers = Triggers(nursery, containers, _Keeper(channel), session)
+            triggers.take_over(inherited)
         operations = _Handover(
             containers,
             prepared.tree,
@@ -131,7 +167,7 @@ async def _serve(
             # Handles are a connection's: another mount's texts are nobody's.
             Texts(kept_file(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
             Fallback(strict=options.strict),
-            Triggers(nursery, containers) if options.enable_psi_poll else None,
+            triggers,
         )
         operations.host_text_only = host_text_only
         operations.connection, operations.init_socket, operations.channel = handover

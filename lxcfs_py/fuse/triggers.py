@@ -3,13 +3,18 @@
 Documentation/accounting/psi.rst, "Monitoring for pressure thresholds". What is written to our file
 is written to the cgroup's, and the kernel judges it; but it judges us, not the container. For one
 that lacks CAP_SYS_RESOURCE the kernel's rule for those is kept here: windows in multiples of 2 s.
+
+The kernel's trigger lives as long as a descriptor of its file. The supervisor has a copy, so that
+the next worker can go on with it.
 """
 
 import errno
 import os
 import select
+import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import pyfuse3
 import trio
@@ -17,6 +22,7 @@ import trio
 from lxcfs_py.files.pressure import resource_of
 from lxcfs_py.kernel.pressure import parse_trigger
 from lxcfs_py.subject import Subject
+from lxcfs_py.syscalls import fuse_notify_poll, parse_poll_notification
 
 _UNPRIVILEGED_WINDOW_USEC = 2_000_000
 # include/uapi/asm-generic/poll.h; EPOLLRDNORM and EPOLLWRNORM belong to the kernel's default mask.
@@ -35,13 +41,43 @@ class PressureFiles(Protocol):
         """Whether the container has CAP_SYS_RESOURCE on the host."""
 
 
+class Keeper(Protocol):
+    """Who keeps the triggers for the next worker."""
+
+    def keep(self, handle: int, note: bytes, descriptor: int | None = None) -> None:
+        """Keep a descriptor, or put another note to the one that is kept."""
+
+    def drop(self, handle: int) -> None:
+        """Keep it no longer."""
+
+
+class Inherited(NamedTuple):
+    """A trigger that an earlier worker has set."""
+
+    handle: int
+    file: int
+    kh: int
+    fired: bool
+
+    @classmethod
+    def parse(cls, line: bytes, file: int) -> Self:
+        """From `HANDLE NOTE`."""
+        handle, kh, fired = map(int, line.split())
+        return cls(handle, file, kh, bool(fired))
+
+
 @dataclass(slots=True)
 class _Trigger:
     """The kernel's trigger behind one handle."""
 
+    handle: int
     file: int
     epoll: select.epoll
+    kh: int = 0
+    """The kernel's own number of the open file, for waking its pollers; 0: nobody has polled."""
     fired: bool = False
+    ended: bool = False
+    """The cgroup was removed."""
     waiter: pyfuse3.PollHandle | None = None
     watch: trio.CancelScope = field(default_factory=trio.CancelScope)
 
@@ -49,10 +85,37 @@ class _Trigger:
 class Triggers:
     """The triggers by file handle; a task in `nursery` waits for each."""
 
-    def __init__(self, nursery: trio.Nursery, files: PressureFiles) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, files: PressureFiles, keeper: Keeper, session: int
+    ) -> None:
+        """`session` is the descriptor that libfuse reads from and writes to."""
         self._nursery = nursery
         self._files = files
+        self._keeper = keeper
+        self._session = session
         self._triggers: dict[int, _Trigger] = {}
+
+    def take_over(self, inherited: Iterable[Inherited]) -> None:
+        """Go on with what earlier workers have set."""
+        for handle, file, kh, fired in inherited:
+            self._triggers[handle] = self._new_trigger(handle, file, kh=kh, fired=fired)
+
+    def wake_pollers(self) -> None:
+        """Have all who wait ask again: whom they asked has gone."""
+        for trigger in self._triggers.values():
+            if trigger.kh:
+                fuse_notify_poll(self._session, trigger.kh)
+
+    def _new_trigger(self, handle: int, file: int, *, kh: int = 0, fired: bool = False) -> _Trigger:
+        epoll = select.epoll(1)
+        epoll.register(file, select.EPOLLPRI | select.EPOLLERR)
+        trigger = _Trigger(handle, file, epoll, kh, fired)
+        self._nursery.start_soon(self._watch, trigger)
+        return trigger
+
+    def _keep(self, trigger: _Trigger, descriptor: int | None = None) -> None:
+        note = b"%d %d" % (trigger.kh, trigger.fired)
+        self._keeper.keep(trigger.handle, note, descriptor)
 
     def write(self, fh: int, path: str, who: Subject, text: bytes) -> int:
         """Set the one trigger of a handle.
@@ -71,13 +134,11 @@ class Triggers:
         file = self._files.open_pressure(who, resource)
         try:
             os.write(file, text)
-            epoll = select.epoll(1)
-            epoll.register(file, select.EPOLLPRI | select.EPOLLERR)
+            trigger = self._triggers[fh] = self._new_trigger(fh, file)
         except BaseException:
             os.close(file)
             raise
-        trigger = self._triggers[fh] = _Trigger(file, epoll)
-        self._nursery.start_soon(self._watch, trigger)
+        self._keep(trigger, file)
         return len(text)
 
     def _check_window(self, text: bytes, who: Subject) -> None:
@@ -96,13 +157,16 @@ class Triggers:
         """
         try:
             with trigger.watch:
-                while True:
+                while not trigger.ended:
                     await trio.lowlevel.wait_readable(trigger.epoll.fileno())
-                    trigger.epoll.poll(0)
+                    events = trigger.epoll.poll(0)
+                    # From then on it would be ready all the time.
+                    trigger.ended = any(event & select.EPOLLERR for _, event in events)
                     trigger.fired = True
                     if trigger.waiter is not None:
                         trigger.waiter.notify()
                         trigger.waiter = None
+                    self._keep(trigger)
         finally:
             trigger.epoll.close()
             os.close(trigger.file)
@@ -114,15 +178,41 @@ class Triggers:
             # psi_trigger_poll() without a trigger; any other file is always ready.
             no_trigger = select.POLLERR | select.POLLPRI
             return _READY if resource_of(path) is None else _READY | no_trigger
+        if waiter is not None and not trigger.kh:
+            trigger.kh = self._kernel_number(waiter)
+            self._keep(trigger)
+        if trigger.ended:
+            return _READY | select.POLLERR | select.POLLPRI
         if trigger.fired:
             trigger.fired = False
+            self._keep(trigger)
             return _READY | select.POLLPRI
         if waiter is not None:
             trigger.waiter = waiter
         return _READY
 
+    def _kernel_number(self, waiter: pyfuse3.PollHandle) -> int:
+        """What pyfuse3's handle says to the kernel; it does not tell anybody else.
+
+        So listen to it: for a moment, in which nobody else runs, the session writes to us.
+        """
+        connection = os.dup(self._session)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        try:
+            os.dup2(theirs.fileno(), self._session, inheritable=False)
+            waiter.notify()
+        finally:
+            os.dup2(connection, self._session, inheritable=False)
+            os.close(connection)
+            theirs.close()
+            with ours:
+                message = ours.recv(64)
+        return parse_poll_notification(message)
+
     def release(self, fh: int) -> None:
         """The handle is gone, and its trigger with it."""
         trigger = self._triggers.pop(fh, None)
         if trigger is not None:
+            self._keeper.drop(fh)
             trigger.watch.cancel()
