@@ -2,7 +2,7 @@
 
 cli -> daemon.command -> daemon.supervisor  (starts)  daemon.worker
 daemon.worker -> fuse, caller, cgroup, container, host, state_file
-fuse -> files, kernel, resources, subject, host       cgroup -> host, kernel, resources
+fuse -> files, kernel, resources, subject, host, syscalls       cgroup -> host, kernel, resources
 files -> kernel, resources      cpu_view, cpu_times -> resources      kernel -> nothing
 """
 
@@ -45,7 +45,9 @@ _EDGES = {
     "mapped_file": set[str](),
     "state_file": {"mapped_file"},
     "cgroup": {"cgroup", "errors", "host", "kernel", "resources"},
-    "fuse": {"files", "fuse", "host", "kernel", "mapped_file", "resources", "subject"},
+    "fuse": {
+        *("files", "fuse", "host", "kernel", "mapped_file", "resources", "subject", "syscalls"),
+    },
     "daemon.supervisor": {"__version__", "daemon", "errors", "options", "syscalls"},
 }
 

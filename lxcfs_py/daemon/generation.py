@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from lxcfs_py.daemon.channel import GO, KEPT, Birth, Channel
 from lxcfs_py.daemon.keepsakes import Keepsakes
-from lxcfs_py.daemon.load import CHANNEL
 from lxcfs_py.options import Options
+
+_CHANNEL = 3  # the first that nobody else means something by
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Generation:
             sys.executable,
             "-m",
             "lxcfs_py.daemon.load",
+            str(_CHANNEL),
             options.to_json(),
             str(connection.mounted_at_ns),
         ]
@@ -63,7 +65,7 @@ class Generation:
             self._command[0],
             self._command,
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), CHANNEL)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), _CHANNEL)],
         )
         theirs.close()
         self.has_template = True
