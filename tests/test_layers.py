@@ -2,7 +2,7 @@
 
 cli -> daemon.command -> daemon.supervisor  (starts)  daemon.worker
 daemon.worker -> fuse, caller, cgroup, container, host, state_file
-fuse -> files, kernel, resources, subject, host       cgroup -> host, kernel, resources
+fuse -> files, kernel, resources, subject, host, syscalls       cgroup -> host, kernel, resources
 files -> kernel, resources      cpu_view, cpu_times -> resources      kernel -> nothing
 """
 

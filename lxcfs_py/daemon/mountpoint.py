@@ -16,6 +16,24 @@ FSTYPE = "fuse.lxcfs"
 """The type that monitoring programs know to leave out."""
 
 
+def source_of(mountpoint: str) -> str:
+    """What is mounted at a mount point of ours, by name.
+
+    Mounts of it keep the name wherever they are bound, and when its daemon is long gone: that
+    tells which of several daemons' they are.
+    """
+    path = os.path.abspath(mountpoint)
+    return SOURCE if path == DEFAULT_MOUNTPOINT else f"{SOURCE}@{path}"
+
+
+def is_served(mountpoint: str) -> bool:
+    """Whether a daemon of ours, a live one, is mounted there."""
+    found = mount_at(mountpoint)
+    # A dead one says ENOTCONN to everything.
+    ours = found is not None and found.source.split("@")[0] == SOURCE
+    return ours and os.path.exists(f"{mountpoint}/proc")
+
+
 def prepare(mountpoint: str) -> None:
     """Make sure that a file system can be mounted here.
 
@@ -72,7 +90,7 @@ def mount_fuse(mountpoint: str, options: tuple[str, ...] = ()) -> int:
     data = f"fd={connection},rootmode=40555,user_id=0,group_id=0,allow_other"
     try:
         mount(
-            SOURCE,
+            source_of(mountpoint),
             mountpoint,
             FSTYPE,
             MS_NOSUID | MS_NODEV | MS_NOEXEC,

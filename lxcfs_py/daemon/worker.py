@@ -7,7 +7,6 @@ import logging
 import os
 import resource
 import socket
-import zlib
 from typing import NamedTuple
 
 import pyfuse3
@@ -21,16 +20,21 @@ from lxcfs_py.container_state import LAYOUT, record_size
 from lxcfs_py.daemon.channel import (
     BEAT,
     BEAT_INTERVAL,
+    DESCRIPTORS_MAX,
+    DROP,
     FINISH,
     GO,
     HOST_OFF,
     HOST_ON,
+    KEEP,
+    KEPT,
     PREPARED,
     READY,
     UNMOUNTED,
     Birth,
     Channel,
 )
+from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse.cgroup_nodes import FileNames
@@ -44,7 +48,7 @@ from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import add_links, build_tree
-from lxcfs_py.fuse.triggers import Triggers
+from lxcfs_py.fuse.triggers import Inherited, Triggers
 from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
@@ -90,6 +94,22 @@ class _Requests(NamedTuple):
     """FUSE_INIT, which the kernel sends but once."""
 
 
+class _Keeper:
+    """What is given to the supervisor for the next worker."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def keep(self, handle: int, note: bytes, descriptor: int | None = None) -> None:
+        """Keep a descriptor, or put another note to it."""
+        descriptors = [] if descriptor is None else [descriptor]
+        self._channel.send(b"%s %d %s" % (KEEP, handle, note), descriptors)
+
+    def drop(self, handle: int) -> None:
+        """Keep it no longer."""
+        self._channel.send(b"%s %d" % (DROP, handle))
+
+
 def work(
     prepared: Prepared, birth: Birth, connection: int, init_socket: int, channel: Channel
 ) -> None:
@@ -97,14 +117,22 @@ def work(
     descriptors_max = _raise_descriptor_limit() // 2
     channel.send(b"%s %d" % (PREPARED, os.getpid()))
     host_text_only = birth.host_text_only
-    while (message := channel.receive()[0]) != GO:
+    inherited: list[Inherited] = []
+    while True:
+        message, descriptors = channel.receive(DESCRIPTORS_MAX)
+        if message == GO:
+            break
         if not message:
             return
-        host_text_only = message == HOST_ON
+        if message.startswith(KEPT):
+            lines = message.removeprefix(KEPT + b" ").split(b"\n")
+            inherited += map(Inherited.parse, lines, descriptors)
+        else:
+            host_text_only = message == HOST_ON
     containers = Containers(
         prepared.machine,
         StateFile(
-            _kept(prepared.options, "state"),
+            kept_file(prepared.options, "state"),
             layout=LAYOUT,
             record_size=record_size(prepared.cpus),
         ),
@@ -113,7 +141,7 @@ def work(
     )
     containers.restore()
     requests = _Requests(connection, Channel.from_descriptor(init_socket).receive()[0])
-    trio.run(_serve, prepared, host_text_only, containers, requests, channel)
+    trio.run(_serve, prepared, host_text_only, containers, requests, channel, inherited)
 
 
 async def _serve(
@@ -122,22 +150,27 @@ async def _serve(
     containers: Containers,
     requests: _Requests,
     channel: Channel,
+    inherited: list[Inherited],
 ) -> None:
     options = prepared.options
     # Handles are a connection's: another mount's are nobody's.
     layout = b"%d" % prepared.mounted_at_ns
-    texts = Texts(_kept(options, "texts"), layout=layout)
+    texts = Texts(kept_file(options, "texts"), layout=layout)
     cgroups = _cgroup_tree(prepared, containers, texts, layout)
     if cgroups is not None:
         add_links(prepared.tree, CGROUP_DIRECTORY, cgroups.roots())
     async with trio.open_nursery() as nursery:
+        triggers = None
+        if options.enable_psi_poll:
+            triggers = Triggers(nursery, containers, _Keeper(channel), requests.connection)
+            triggers.take_over(inherited)
         virtual = VirtualTree(
             containers,
             prepared.tree,
             Sysfs(),
             texts,
             Fallback(strict=options.strict),
-            Triggers(nursery, containers) if options.enable_psi_poll else None,
+            triggers,
         )
         virtual.host_text_only = host_text_only
         operations = Operations(virtual, cgroups)
@@ -151,8 +184,13 @@ async def _serve(
         nursery.start_soon(sample_loads, containers)
         nursery.start_soon(_beat, channel)
         nursery.start_soon(_obey, virtual, channel)
-        channel.send(READY)
-        await serve(requests.connection, ours, operations)
+
+        def initialised() -> None:
+            channel.send(READY)
+            if triggers is not None:
+                triggers.wake_pollers()
+
+        await serve(requests.connection, ours, operations, initialised)
         channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
 
@@ -172,10 +210,10 @@ def _cgroup_tree(
     return CgroupTree(
         found,
         Visitors(containers, found),
-        FileNames(_kept(options, "names"), layout=layout),
-        OpenFiles(_kept(options, "open"), layout=layout),
+        FileNames(kept_file(options, "names"), layout=layout),
+        OpenFiles(kept_file(options, "open"), layout=layout),
         texts,
-        Journal(_kept(options, "journal"), layout=layout),
+        Journal(kept_file(options, "journal"), layout=layout),
         time_ns=prepared.mounted_at_ns,
     )
 
@@ -204,11 +242,3 @@ def _raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
-
-
-def _kept(options: Options, what: str) -> str:
-    """The file in which something of this mount point is kept; another daemon's has another."""
-    directory = os.path.join(options.runtime_dir, "lxcfs-py")
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    mountpoint = zlib.crc32(os.path.abspath(options.mountpoint).encode())
-    return os.path.join(directory, f"{what}-{mountpoint:08x}")

@@ -2,7 +2,8 @@
 
 libfuse does not talk to /dev/fuse but to a socket of ours, in which it finds requests and leaves
 answers. (Its first request, FUSE_INIT, the supervisor has kept from the first time: daemon/.) What
-one read of a file takes, OPEN, GETATTR, READ and RELEASE, is not passed on, for two reasons.
+one read of a file takes, OPEN, GETATTR, READ and RELEASE, is not passed on, for two reasons; nor is
+POLL, of which pyfuse3 keeps to itself whom to wake, which the next worker has to know.
 
 READ says something that pyfuse3 does not: whether read(2) asks, or the page cache. sendfile(2) and
 splice(2) go through the page cache, whatever a file system wants, since Linux kernel commit
@@ -62,6 +63,9 @@ class Answers(Protocol):
     def release_now(self, handle: int) -> None:
         """RELEASE."""
 
+    def poll_now(self, handle: int, waiter: int) -> int:
+        """POLL: the events that are ready."""
+
     def answered(self) -> None:
         """Whoever asked libfuse last has their answer."""
 
@@ -69,7 +73,14 @@ class Answers(Protocol):
 class Front:
     """The connection on one side, libfuse's socket on the other."""
 
-    def __init__(self, connection: int, libfuse: socket.socket, answers: Answers) -> None:
+    def __init__(
+        self,
+        connection: int,
+        libfuse: socket.socket,
+        answers: Answers,
+        initialised: Callable[[], None],
+    ) -> None:
+        """`initialised` is called once the kernel has the answer to FUSE_INIT."""
         self._connection = connection
         self._libfuse = libfuse
         self._answers = answers
@@ -88,16 +99,19 @@ class Front:
             wire.READ: self._read,
             wire.RELEASE: self._release,
             wire.IOCTL: self._ioctl,
+            wire.POLL: self._poll_file,
         }
-        # FUSE_INIT lies there already.
-        self._passed_on = True
+        self._initialised = initialised
+        self._waits = 0
 
     async def wait_readable(self, _: int) -> None:
         """Return once there is a request in libfuse's socket; in place of trio's."""
-        if self._passed_on:
-            self._passed_on = False
-            return
+        self._waits += 1
+        if self._waits == 1:
+            return  # FUSE_INIT lies there already
         self._forward_answers()
+        if self._waits == 2:
+            self._initialised()
         self._answers.answered()
         while True:
             await self._wait()
@@ -148,6 +162,10 @@ class Front:
         self._answers.release_now(wire.parse_release(self._buffer))
         return wire.data(request.unique, b"")
 
+    def _poll_file(self, request: wire.Request) -> list[bytes]:
+        poll = wire.parse_poll(self._buffer)
+        return [wire.events(request.unique, self._answers.poll_now(poll.handle, poll.waiter))]
+
     def _ioctl(self, _: wire.Request) -> list[bytes]:
         # Python and others ask each file that they open whether it is a terminal.
         raise OSError(errno.ENOSYS, "there are none")
@@ -197,14 +215,16 @@ class Front:
             self._forward_answers()
 
 
-async def serve(connection: int, libfuse: socket.socket, answers: Answers) -> None:
+async def serve(
+    connection: int, libfuse: socket.socket, answers: Answers, initialised: Callable[[], None]
+) -> None:
     """Answer requests until the connection ends.
 
     pyfuse3 finds `trio` in its module's globals (its asyncio support replaces it there in the same
     way); this puts a `trio` there that differs in the waiting alone. One request at a time:
     handlers do not await, so a second task would only be switched to and fro.
     """
-    front = Front(connection, libfuse, answers)
+    front = Front(connection, libfuse, answers, initialised)
     lowlevel = SimpleNamespace(
         current_task=trio.lowlevel.current_task,
         current_trio_token=trio.lowlevel.current_trio_token,

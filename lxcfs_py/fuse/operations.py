@@ -236,15 +236,9 @@ class Operations(pyfuse3.Operations):
         """A trigger on a pressure file, or a value for a cgroup."""
         return self._of_handle(fh).write(fh, off, buf)
 
-    async def poll(
-        self,
-        inode: int,
-        fh: int,
-        poll_handle: pyfuse3.PollHandle | None,
-        ctx: pyfuse3.RequestContext,
-    ) -> int:
-        """Whether a trigger has fired."""
-        return self._virtual.poll(fh, poll_handle)
+    def poll_now(self, handle: int, waiter: int) -> int:
+        """Whether a trigger has fired; with none, who is to be told of the next event."""
+        return self._virtual.poll(handle, waiter)
 
     async def flush(self, fh: int) -> None:
         """Nothing to flush; the kernel does not ask again."""

@@ -255,7 +255,7 @@ class VirtualTree:
             raise pyfuse3.FUSEError(errno.EINVAL)
         return self._triggers.write(fh, self._files[number].path, who, buf)
 
-    def poll(self, fh: int, poll_handle: pyfuse3.PollHandle | None) -> int:
+    def poll(self, fh: int, waiter: int) -> int:
         """Whether a trigger has fired.
 
         Without triggers the first answer is ENOSYS, and the kernel never asks again: so a
@@ -264,7 +264,7 @@ class VirtualTree:
         if self._triggers is None:
             raise pyfuse3.FUSEError(errno.ENOSYS)
         file = self._files.get(handles.unpack(fh).file)
-        return self._triggers.poll(fh, "" if file is None else file.path, poll_handle)
+        return self._triggers.poll(fh, "" if file is None else file.path, waiter)
 
     def release(self, fh: int) -> None:
         """The last descriptor of a handle was closed."""

@@ -13,8 +13,11 @@ OPEN = 14
 READ = 15
 RELEASE = 18
 IOCTL = 39
+POLL = 40
 
+_NOTIFY_POLL = 1
 _NOTIFY_INVAL_INODE = 2
+_POLL_SCHEDULE_NOTIFY = 1
 _READ_LOCKOWNER = 2
 _FOPEN_DIRECT_IO = 1
 
@@ -22,6 +25,8 @@ _IN_HEADER = struct.Struct("=IIQQIIII")
 """Length, opcode, unique, node, uid, gid, pid, and a rest."""
 _READ_IN = struct.Struct("=QQII")
 """Handle, offset, size, flags; then the lock owner and more."""
+_POLL_IN = struct.Struct("=QQII")
+"""Handle, the kernel's number for whoever polls, flags, events."""
 _HANDLE_IN = struct.Struct("=Q")
 _FLAGS_IN = struct.Struct("=I")
 
@@ -29,7 +34,17 @@ OUT_HEADER = struct.Struct("=IiQ")
 """Length, error, unique. A notification has its number as the error, and no unique."""
 _OPEN_OUT = struct.Struct("=IiQQIi")
 _ATTR_OUT = struct.Struct("=IiQ QII QQQQQQ III I III III")
+_POLL_OUT = struct.Struct("=IiQII")
+_NOTIFY_POLL_OUT = struct.Struct("=IiQQ")
 _INVAL_INODE_OUT = struct.Struct("=IiQ Qqq")
+
+
+class Poll(NamedTuple):
+    """A POLL."""
+
+    handle: int
+    waiter: int
+    """Who is to be told of the next event, by the kernel's number; 0: nobody waits."""
 
 
 class Caller(Protocol):
@@ -88,6 +103,12 @@ def parse_open(buffer: bytearray) -> int:
     return flags
 
 
+def parse_poll(buffer: bytearray) -> Poll:
+    """A POLL."""
+    handle, number, flags, _ = _POLL_IN.unpack_from(buffer, _IN_HEADER.size)
+    return Poll(handle, number if flags & _POLL_SCHEDULE_NOTIFY else 0)
+
+
 def parse_release(buffer: bytearray) -> int:
     """The handle."""
     handle: int = _HANDLE_IN.unpack_from(buffer, _IN_HEADER.size)[0]
@@ -107,6 +128,16 @@ def error(unique: int, number: int) -> bytes:
 def opened(unique: int, info: pyfuse3.FileInfo) -> bytes:
     """The answer to OPEN: nothing of ours is for the page cache."""
     return _OPEN_OUT.pack(_OPEN_OUT.size, 0, unique, info.fh, _FOPEN_DIRECT_IO, 0)
+
+
+def events(unique: int, ready: int) -> bytes:
+    """The answer to POLL."""
+    return _POLL_OUT.pack(_POLL_OUT.size, 0, unique, ready, 0)
+
+
+def something_happened(waiter: int) -> bytes:
+    """A notification for whoever polls."""
+    return _NOTIFY_POLL_OUT.pack(_NOTIFY_POLL_OUT.size, _NOTIFY_POLL, 0, waiter)
 
 
 def attributes(unique: int, entry: pyfuse3.EntryAttributes) -> bytes:
