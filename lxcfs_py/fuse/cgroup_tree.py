@@ -10,8 +10,10 @@ moved.
 import errno
 import functools
 import hashlib
+import itertools
 import os
 import stat
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -50,7 +52,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Self = TypeVar("Self")
 
-_LISTINGS_MAX = 64
+_NAMES_MAX = 50_000
+"""Of all listings that are kept, together."""
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 
 
@@ -71,7 +74,15 @@ class _Entry(NamedTuple):
 
     cookie: int
     name: bytes
-    attributes: pyfuse3.EntryAttributes
+    cgroup: int
+    file: str | None
+
+
+class _Listing(NamedTuple):
+    """What a directory handle has been shown, from its beginning on."""
+
+    branch: Branch
+    entries: list[_Entry]
 
 
 def _error(number: int, about: object = None) -> OSError:
@@ -146,7 +157,7 @@ class CgroupTree:
         numbers = branch_numbers(branch.name for branch in branches)
         self._branches = {numbers[branch.name]: branch for branch in branches}
         self._numbers = {branch.key: numbers[branch.name] for branch in branches}
-        self._listings: OrderedDict[int, list[_Entry]] = OrderedDict()
+        self._listings: OrderedDict[int, _Listing] = OrderedDict()
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -345,44 +356,51 @@ class CgroupTree:
         """The entries from a position on.
 
         A position is a hash of the name that comes next to last, as in the kernel: so whoever
-        removes cgroups while it lists them misses none.
+        removes cgroups while it lists them misses none. Told is type and number, which is what a
+        listing is about; all else is asked for when it is needed.
         """
-        entries = self._listings.get(fh)
-        if entries is None or not start:
-            entries = self._listings[fh] = self._list(fh)
-            while len(self._listings) > _LISTINGS_MAX:
-                self._listings.popitem(last=False)
-        for cookie, name, entry in entries:
-            if cookie > start and not pyfuse3.readdir_reply(token, name, entry, cookie):
+        listing = self._listings.get(fh)
+        if listing is None or not start:
+            listing = self._list(fh)
+            self._keep(fh, listing)
+        first = bisect_right(listing.entries, start, key=lambda entry: entry.cookie)
+        for cookie, name, cgroup, file in itertools.islice(listing.entries, first, None):
+            entry = attributes(
+                self._node(listing.branch, cgroup, file),
+                stat.S_IFDIR if file is None else stat.S_IFREG,
+                time_ns=self._time_ns,
+                entry_timeout=0,
+                attr_timeout=0,
+            )
+            if not pyfuse3.readdir_reply(token, name, entry, cookie):
                 return
 
-    def _list(self, fh: int) -> list[_Entry]:
+    def _keep(self, fh: int, listing: _Listing) -> None:
+        """Keep a listing as long as there is room; one that went is made again."""
+        self._listings.pop(fh, None)
+        self._listings[fh] = listing
+        while len(self._listings) > 1 and self._names_kept() > _NAMES_MAX:
+            self._listings.popitem(last=False)
+
+    def _names_kept(self) -> int:
+        return sum(len(listing.entries) for listing in self._listings.values())
+
+    def _list(self, fh: int) -> _Listing:
         spot, _ = self._reopen(fh)
-        here = self._listed(spot.branch, spot.cgroup, None)
-        entries = [_Entry(1, b".", here), _Entry(2, b"..", here)]
+        entries = [_Entry(1, b".", spot.cgroup, None), _Entry(2, b"..", spot.cgroup, None)]
         if spot.place is Place.ABOVE:
             step = spot.scope.next_step(spot.cgroup)
             if step is not None:
-                entry = self._listed(spot.branch, step.cgroup, None)
-                entries.append(_Entry(3, os.fsencode(step.name), entry))
-            return entries
-        directory = spot.branch.directory(spot.cgroup)
-        for name, cgroup in spot.branch.children(directory):
-            file = name if cgroup is None else None
-            entry = self._listed(spot.branch, cgroup or spot.cgroup, file)
-            entries.append(_Entry(_cookie(name), os.fsencode(name), entry))
-        entries.sort(key=lambda entry: entry.cookie)
-        return entries
-
-    def _listed(self, branch: Branch, cgroup: int, file: str | None) -> pyfuse3.EntryAttributes:
-        """Type and number, which is what a listing is about: all else is asked for when needed."""
-        return attributes(
-            self._node(branch, cgroup, file),
-            stat.S_IFDIR if file is None else stat.S_IFREG,
-            time_ns=self._time_ns,
-            entry_timeout=0,
-            attr_timeout=0,
-        )
+                entries.append(_Entry(3, os.fsencode(step.name), step.cgroup, None))
+            return _Listing(spot.branch, entries)
+        for name, cgroup in spot.branch.children(spot.branch.directory(spot.cgroup)):
+            encoded = os.fsencode(name)
+            if cgroup is None:
+                entries.append(_Entry(_cookie(encoded), encoded, spot.cgroup, name))
+            else:
+                entries.append(_Entry(_cookie(encoded), encoded, cgroup, None))
+        entries.sort()
+        return _Listing(spot.branch, entries)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -576,6 +594,6 @@ def _number(word: bytes) -> int:
     return number
 
 
-def _cookie(name: str) -> int:
-    digest = hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+def _cookie(name: bytes) -> int:
+    digest = hashlib.blake2b(name, digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 2 | 4
