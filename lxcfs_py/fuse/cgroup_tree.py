@@ -46,7 +46,7 @@ from lxcfs_py.fuse.journal import Journal, State
 from lxcfs_py.fuse.nodes import attributes
 from lxcfs_py.fuse.open_files import OpenFile, OpenFiles
 from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.subject import HOST, Visitor
+from lxcfs_py.subject import HOST, Subject, Visitor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -231,6 +231,8 @@ class CgroupTree:
     ) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
         spot = self._spot(parent, ctx)
+        if spot.file is not None:
+            raise _error(errno.ENOTDIR)
         if spot.place is Place.ABOVE:
             step = spot.scope.next_step(spot.cgroup)
             if step is None or os.fsencode(step.name) != name:
@@ -277,14 +279,18 @@ class CgroupTree:
         uid = wanted.st_uid if fields.update_uid else None
         gid = wanted.st_gid if fields.update_gid else None
         change = ("setattr", ctx.pid, node, mode, uid, gid)
-        directory = spot.branch.directory(spot.cgroup)
-        done, _ = self._journal.begin(*change)
-        if done is State.NOTHING:
+        try:
             asker, status = self._asker(ctx), _status(spot)
             if fields.update_size:
                 asker.require(status, WRITE)
             _check_change(asker, _inode(status), mode, uid, gid)
-        name = spot.file or "."
+        except PermissionError:
+            # Who has given a file away may not do it again; but an earlier worker has begun it.
+            if self._journal.begin(*change)[0] is State.NOTHING:
+                raise
+        else:
+            self._journal.begin(*change)
+        directory, name = spot.branch.directory(spot.cgroup), spot.file or "."
         if uid is not None or gid is not None:
             spot.branch.chown(
                 directory, name, -1 if uid is None else uid, -1 if gid is None else gid
@@ -416,17 +422,20 @@ class CgroupTree:
         if wanted & WRITE and not may_change(spot.place, spot.file, spot.branch.delegated):
             raise _error(errno.EPERM)
         spot.branch.try_open(spot.branch.directory(spot.cgroup), spot.file, flags)
-        # Whose right it is to move a process is asked when one is moved.
-        moves = wanted & WRITE and spot.file in PROCESSES
-        opener = self._visitors.opener(ctx.pid) if moves else HOST
+        opener = HOST
+        if wanted & WRITE and spot.file in PROCESSES:
+            # Whose right it is to move a process is asked when one is moved.
+            opener = self._visitors.opener(ctx.pid, thread=spot.file != "cgroup.procs")
         fh = self._new_handle(node, spot.visitor, ctx, opener)
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
     def _new_handle(
-        self, node: int, visitor: Visitor, ctx: pyfuse3.RequestContext, opener: tuple[int, int]
+        self, node: int, visitor: Visitor, ctx: pyfuse3.RequestContext, opener: Subject
     ) -> int:
+        # A container's init is known by its start time; so must be a process of the host.
+        who = self._visitors.opener(ctx.pid, thread=False) if visitor.is_host else visitor.who
         return self._opened.new_handle(
-            OpenFile(node, visitor.who, visitor.is_host, type(HOST)(*opener), ctx.uid, ctx.gid)
+            OpenFile(node, who, visitor.is_host, opener, ctx.uid, ctx.gid)
         )
 
     def _reopen(self, fh: int) -> tuple[_Spot, OpenFile]:
