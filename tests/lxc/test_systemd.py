@@ -133,6 +133,15 @@ def test_its_cgroups_are_ours(booted: Container) -> None:
     }
 
 
+def test_what_lxc_has_mounted_is_replaced(place: Place, daemon: Daemon) -> None:
+    own = "lxc.mount.auto = cgroup:mixed"
+    container = place.systemd_without_cgroup_namespace(daemon.mountpoint, own)
+    with container.running():
+        _wait_until_running(container)
+
+        assert {kind for _, kind in _cgroup_mounts(container)} == {"tmpfs", "fuse.lxcfs"}
+
+
 def test_it_sees_its_own_branch_alone(booted: Container) -> None:
     payload = f"lxc.payload.{booted.name}"
 

@@ -145,6 +145,11 @@ def move_thread(tasks: str) -> tuple[int, list[str]]:
     return found[0]
 
 
+def visible(paths: Sequence[str]) -> list[str]:
+    """Those that there are."""
+    return [path for path in paths if os.path.exists(path)]
+
+
 def walk(path: str) -> int:
     """The number of directories below a directory."""
     return sum(len(names) for _, names, _ in os.walk(path))
