@@ -321,6 +321,7 @@ class Containers:
         self._remove(container)
 
     def _remove(self, container: Container) -> None:
+        container.removed = True
         _discard(self._by_namespace, container)
         _discard(self._by_subject, container)
         _discard(self._by_membership, container)

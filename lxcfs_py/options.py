@@ -6,7 +6,7 @@ Every option of lxcfs 5, 6 and 7 is accepted. Some say what is the case here any
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self
 
 CpuView = Literal["quota", "cpuset"]
@@ -36,6 +36,7 @@ class Options:
     cpu_view: CpuView = "quota"
     cpu_numbering: CpuNumbering = "host"
     strict: bool = False
+    reattach: bool = False
     log_level: str = "info"
     log_format: LogFormat = "text"
 
@@ -45,9 +46,10 @@ class Options:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`, also for what another version has written."""
         values = json.loads(text)
-        return cls(**values | {"fuse_options": tuple(values["fuse_options"])})
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        return cls(**known | {"fuse_options": tuple(values["fuse_options"])})
 
 
 class _Once(argparse.Action):
@@ -70,8 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "mountpoint", nargs="?", default=DEFAULT_MOUNTPOINT, help="default: %(default)s"
     )
-    parser.add_argument("-p", "--pidfile", metavar="FILE", help="default: RUNTIME_DIR/lxcfs.pid")
-    parser.add_argument("--runtime-dir", metavar="DIR", default=DEFAULT_RUNTIME_DIR)
+    add_places(parser)
     parser.add_argument("-o", metavar="OPTIONS", action=_Once, help="more FUSE options")
     parser.add_argument("-d", "--debug", action="store_true", help="log every FUSE request")
     parser.add_argument("-u", "--disable-swap", action="store_true", help="show no swap")
@@ -94,9 +95,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="EIO, not the host's text, if a cgroup is unreadable"
     )
+    parser.add_argument(
+        "--reattach",
+        action="store_true",
+        help="bring back containers whose mounts an earlier daemon has left dead",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     _add_accepted(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where a daemon's own files are."""
+    parser.add_argument("-p", "--pidfile", metavar="FILE", help="default: RUNTIME_DIR/lxcfs.pid")
+    parser.add_argument("--runtime-dir", metavar="DIR", default=DEFAULT_RUNTIME_DIR)
+
+
+def pidfile_of(arguments: argparse.Namespace) -> str:
+    """The pidfile that was asked for."""
+    return arguments.pidfile or f"{arguments.runtime_dir}/lxcfs.pid"
 
 
 def _add_accepted(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +141,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
     )
     return Options(
         mountpoint=arguments.mountpoint,
-        pidfile=arguments.pidfile or f"{arguments.runtime_dir}/lxcfs.pid",
+        pidfile=pidfile_of(arguments),
         runtime_dir=arguments.runtime_dir,
         debug_fuse=arguments.debug,
         fuse_options=fuse_options,
@@ -134,6 +151,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
         cpu_view=arguments.cpu_view,
         cpu_numbering=arguments.cpu_numbering,
         strict=arguments.strict,
+        reattach=arguments.reattach,
         log_level="debug" if arguments.debug else arguments.log_level,
         log_format=arguments.log_format,
     )

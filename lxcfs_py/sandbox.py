@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from lxcfs_py import own_cgroup, private_daemon, sandbox_init
-from lxcfs_py.daemon.mountpoint import SOURCE, mount_at
+from lxcfs_py.daemon.mountpoint import is_served
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import DEFAULT_MOUNTPOINT
@@ -163,7 +163,7 @@ def _unwind_on_signals() -> None:
 @contextlib.contextmanager
 def _served(mountpoint: str) -> Iterator[tuple[str, str | None]]:
     """A live daemon's mount point, and the directory to hide if the daemon is our own."""
-    if _is_served(mountpoint):
+    if is_served(mountpoint):
         yield mountpoint, None
     else:
         with (
@@ -171,13 +171,6 @@ def _served(mountpoint: str) -> Iterator[tuple[str, str | None]]:
             private_daemon.serve(directory) as own,
         ):
             yield own, directory
-
-
-def _is_served(mountpoint: str) -> bool:
-    """Whether a daemon of ours, a live one, is mounted there."""
-    found = mount_at(mountpoint)
-    # A dead one says ENOTCONN to everything.
-    return bool(found and found.source == SOURCE and os.path.exists(f"{mountpoint}/proc"))
 
 
 def _run_container(container: sandbox_init.Container) -> int:

@@ -1,7 +1,7 @@
 """System calls that Python 3.11 does not offer, under their own names.
 
 Every failure is an OSError that names the call and what it was about. Constants are the kernel's
-(include/uapi/linux/{mount,sched,fs,nsfs}.h).
+(include/uapi/linux/{mount,sched,fs,nsfs,openat2}.h).
 """
 
 import ctypes
@@ -22,6 +22,14 @@ MS_SLAVE = 0x80000
 
 MNT_DETACH = 0x2
 UMOUNT_NOFOLLOW = 0x8
+
+MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_NOSUID = 0x2
+MOUNT_ATTR_NODEV = 0x4
+MOUNT_ATTR_NOEXEC = 0x8
+
+RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -45,12 +53,26 @@ NS_GET_PID_IN_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 8
 
 # Since Linux kernel commit a7306ed8d94a ("nsfs: add ioctl to get a parent namespace") (v4.9).
 NS_GET_PARENT = (_NSIO << 8) | 2
+# Numbers that are the same on every architecture but alpha: scripts/syscall.tbl.
+_OPEN_TREE = 428
+_MOVE_MOUNT = 429
+_OPENAT2 = 437
+_MOUNT_SETATTR = 442
+_OPEN_TREE_CLONE = 0x1
+_MOVE_MOUNT_F_EMPTY_PATH = 0x4
+_MOVE_MOUNT_T_EMPTY_PATH = 0x40
+_AT_FDCWD = -100
+_AT_SYMLINK_NOFOLLOW = 0x100
+_AT_EMPTY_PATH = 0x1000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _call(name: str, about: str | None, *arguments: object) -> int:
-    result: int = getattr(_libc, name)(*arguments)
+    return _checked(getattr(_libc, name)(*arguments), name, about)
+
+
+def _checked(result: int, name: str, about: str | None) -> int:
     if result == -1:
         error = ctypes.get_errno()
         raise OSError(error, f"{name}: {os.strerror(error)}", about)
@@ -79,6 +101,42 @@ def mount(
 def umount2(target: str, flags: int = 0) -> None:
     """umount2(2)."""
     _call("umount2", target, _c_string(target), ctypes.c_int(flags))
+
+
+def _syscall(name: str, about: str | None, number: int, *arguments: int | bytes) -> int:
+    words = (
+        ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_long(argument)
+        for argument in arguments
+    )
+    return _checked(_libc.syscall(ctypes.c_long(number), *words), name, about)
+
+
+def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+    """openat2(2) (Linux 5.6): a descriptor for a path, looked up under the rules of `resolve`."""
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
+    return _syscall("openat2", path, _OPENAT2, directory, os.fsencode(path), how, len(how))
+
+
+def open_tree_clone(path: str) -> int:
+    """open_tree(2), OPEN_TREE_CLONE (Linux 5.2): a new bind mount of a path, not yet attached.
+
+    It goes when its descriptor is closed, unless `move_mount` has put it somewhere.
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_SYMLINK_NOFOLLOW
+    return _syscall("open_tree", path, _OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+
+
+def mount_setattr(mount: int, attributes: int, propagation: int) -> None:
+    """mount_setattr(2) (Linux 5.12): attributes to be set on the mount behind a descriptor."""
+    values = struct.pack("=QQQQ", attributes, 0, propagation, 0)
+    arguments = (mount, b"", _AT_EMPTY_PATH, values, len(values))
+    _syscall("mount_setattr", None, _MOUNT_SETATTR, *arguments)
+
+
+def move_mount(mount: int, target: int) -> None:
+    """move_mount(2) (Linux 5.2): attach a mount over what a descriptor stands for."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    _syscall("move_mount", None, _MOVE_MOUNT, mount, b"", target, b"", flags)
 
 
 def unshare(flags: int) -> None:

@@ -2,11 +2,12 @@
 
 cli -> daemon.command -> daemon.supervisor  (starts)  daemon.worker
 daemon.worker -> fuse, caller, cgroup, container, host, state_file
-fuse -> files, kernel, resources, subject, host       cgroup -> host, kernel, resources
+fuse -> files, kernel, resources, subject, host, syscalls       cgroup -> host, kernel, resources
 files -> kernel, resources      cpu_view, cpu_times -> resources      kernel -> nothing
 """
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -61,9 +62,14 @@ def _path(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(_path(module).read_text())
+
+
 def _imports(module: str) -> Iterator[str]:
     """Every name that a module imports, also in a function: `os`, `lxcfs_py.kernel.pid`."""
-    for node in ast.walk(ast.parse(_path(module).read_text())):
+    for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -116,7 +122,7 @@ def test_the_core_reaches_nothing_of_the_world(layer: str) -> None:
 def test_of_os_only_names_are_decoded(module: str) -> None:
     used = {
         node.attr
-        for node in ast.walk(ast.parse(_path(module).read_text()))
+        for node in ast.walk(_tree(module))
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == "os"
@@ -163,9 +169,7 @@ def test_only_the_fuse_layer_and_the_worker_know_pyfuse3() -> None:
 
 
 def test_every_module_has_a_docstring() -> None:
-    without = [
-        name for name in _MODULES if not ast.get_docstring(ast.parse(_path(name).read_text()))
-    ]
+    without = [name for name in _MODULES if not ast.get_docstring(_tree(name))]
 
     assert without == []
 

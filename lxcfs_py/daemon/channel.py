@@ -1,5 +1,6 @@
 """What the supervisor, the template and the workers say to each other.
 
+During an upgrade they are of two versions: words may be added, none may get another meaning.
 Sockets that keep the boundaries of messages; a message is a word, or JSON, with descriptors where
 it says so. The end of a channel is the end of the process at its other end.
 """
@@ -8,10 +9,12 @@ import json
 import select
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 _MESSAGE_MAX = 64 * 1024
+DESCRIPTORS_MAX = 253
+"""With one message: unix(7), SCM_RIGHTS."""
 
 # From a worker to the supervisor.
 PREPARED = b"prepared"
@@ -20,10 +23,15 @@ READY = b"ready"
 """It serves."""
 BEAT = b"beat"
 """It still answers; sent every `BEAT_INTERVAL`."""
+KEEP, DROP = b"keep", b"drop"
+"""`keep NUMBER NOTE`, with a descriptor for the next worker, or without: a new note to the one
+it has. `drop NUMBER`: it has done its service."""
 UNMOUNTED = b"unmounted"
 """The connection has ended."""
 
 # From the supervisor to a worker.
+KEPT = b"kept"
+"""`kept` and lines of `NUMBER NOTE`, with the descriptors; before `go`."""
 GO = b"go"
 FINISH = b"finish"
 """Answer what you have in hand and end. The worker says the same just before it does."""
@@ -33,37 +41,34 @@ HOST_ON, HOST_OFF = b"host on", b"host off"
 BEAT_INTERVAL = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
+class _Message:
+    def to_message(self) -> bytes:
+        """As sent."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # each is a dataclass
+        return json.dumps(values).encode()
+
+    @classmethod
+    def from_message(cls, message: bytes) -> Self:
+        """As received."""
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        values = json.loads(message)
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+
+@dataclass(frozen=True)
+class Birth(_Message):
     """From the supervisor to the template: make a worker. With the connection, the socket that
     holds FUSE_INIT, and the worker's channel."""
 
     host_text_only: bool
 
-    def to_message(self) -> bytes:
-        """As sent."""
-        return json.dumps(asdict(self)).encode()
 
-    @classmethod
-    def from_message(cls, message: bytes) -> Self:
-        """As received."""
-        return cls(**json.loads(message))
+@dataclass(frozen=True)
+class Template(_Message):
+    """From the template to the supervisor: it has everything loaded, or cannot."""
 
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """From the template to the supervisor: it has everything loaded."""
-
-    version: str
-
-    def to_message(self) -> bytes:
-        """As sent."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_message(cls, message: bytes) -> Self:
-        """As received."""
-        return cls(**json.loads(message))
+    version: str = ""
+    failure: str = ""
 
 
 class Channel:

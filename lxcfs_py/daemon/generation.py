@@ -6,8 +6,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from lxcfs_py.daemon.channel import Birth, Channel
+from lxcfs_py.daemon.channel import GO, KEPT, Birth, Channel
+from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.options import Options
+
+_CHANNEL = 3  # the first that nobody else means something by
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +43,47 @@ class Generation:
     def __init__(self, options: Options, connection: Connection) -> None:
         self.version = ""
         """Known once the template has loaded."""
+        self.failure = ""
+        """Why it has not, if it said."""
         self.worker: Worker | None = None
         self.started_at = time.monotonic()
         self._connection = connection
         self._command = [
             sys.executable,
             "-m",
-            "lxcfs_py.daemon.template",
+            "lxcfs_py.daemon.load",
+            str(_CHANNEL),
             options.to_json(),
             str(connection.mounted_at_ns),
         ]
-        self.channel, self._pid = self._start_template()
+        self.start_template()
 
-    def _start_template(self) -> tuple[Channel, int]:
-        ours, theirs = Channel.pair()
-        pid = os.posix_spawn(
+    def start_template(self) -> None:
+        """Have a template again, after `template_ended`."""
+        self.channel, theirs = Channel.pair()
+        self._pid = os.posix_spawn(
             self._command[0],
             self._command,
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 3)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), _CHANNEL)],
         )
         theirs.close()
-        return ours, pid
+        self.has_template = True
 
-    def restart_template(self) -> None:
-        """Replace a template that has ended."""
+    def template_ended(self) -> None:
+        """It has gone, and with it a worker that was not born yet."""
+        self.has_template = False
         self.channel.close()
         os.waitpid(self._pid, 0)
-        self.channel, self._pid = self._start_template()
+        if self.worker is not None and not self.worker.pid:
+            self.drop_worker()
 
     def channels(self) -> list[Channel]:
         """Where something may be said."""
-        return [self.channel] if self.worker is None else [self.channel, self.worker.channel]
+        template = [self.channel] if self.has_template else []
+        return template if self.worker is None else [*template, self.worker.channel]
 
-    def bear(self, birth: Birth) -> Worker:
+    def bear(self, birth: Birth) -> None:
         """Have a worker made."""
         ours, theirs = Channel.pair()
         init_in, init_out = Channel.pair()
@@ -83,7 +93,13 @@ class Generation:
         for end in (theirs, init_in, init_out):
             end.close()
         self.worker = Worker(ours)
-        return self.worker
+
+    def let_go(self, keepsakes: Keepsakes) -> None:
+        """Have the worker begin to serve, with what others have left to it."""
+        if self.worker is not None:
+            for text, descriptors in keepsakes.messages():
+                self.worker.channel.send(KEPT + b" " + text, descriptors)
+            self.worker.channel.send(GO)
 
     def drop_worker(self) -> None:
         """The worker has ended."""
@@ -96,9 +112,9 @@ class Generation:
         if self.worker is not None and self.worker.pid:
             kill(self.worker.pid)
         self.drop_worker()
-        self.channel.close()
-        kill(self._pid)
-        os.waitpid(self._pid, 0)
+        if self.has_template:
+            kill(self._pid)
+            self.template_ended()
 
 
 def kill(pid: int) -> None:

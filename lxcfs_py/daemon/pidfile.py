@@ -2,8 +2,22 @@
 
 import fcntl
 import os
+import struct
 
 from lxcfs_py.errors import CannotRun
+
+_FLOCK = struct.Struct("hhqqi")  # struct flock: type, whence, start, length, pid
+
+
+def owner_of(path: str) -> int | None:
+    """The process that holds a pidfile; None if nobody does. fcntl(2), F_GETLK."""
+    try:
+        with open(path, "rb") as file:
+            question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, *_, pid = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, question))
+    except FileNotFoundError:
+        return None
+    return None if kind == fcntl.F_UNLCK else int(pid)
 
 
 class Pidfile:

@@ -15,15 +15,18 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 
 from lxcfs_py import __version__
 from lxcfs_py.daemon.channel import (
     BEAT_INTERVAL,
+    DESCRIPTORS_MAX,
+    DROP,
     FINISH,
-    GO,
     HOST_OFF,
     HOST_ON,
+    KEEP,
     PREPARED,
     READY,
     UNMOUNTED,
@@ -31,8 +34,11 @@ from lxcfs_py.daemon.channel import (
     Template,
 )
 from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
-from lxcfs_py.daemon.mountpoint import mount_fuse, prepare, unmount
+from lxcfs_py.daemon.keepsakes import Keepsakes
+from lxcfs_py.daemon.kept import kept_file
+from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
 from lxcfs_py.daemon.pidfile import Pidfile
+from lxcfs_py.daemon.status import Status, Upgrade
 from lxcfs_py.options import Options
 from lxcfs_py.syscalls import fuse_notify_resend, notify_ready
 
@@ -49,6 +55,8 @@ _YOUNG_MAX = 300
 _STILLBORN_MAX = 3
 """So many may end in a row before they serve."""
 _PAUSE_MAX = 5.0
+NO_RESEND = "LXCFS_PY_TEST_NO_RESEND"
+"""An environment variable for tests: do as on a kernel before 6.9."""
 
 
 def run(options: Options) -> int:
@@ -60,12 +68,14 @@ def run(options: Options) -> int:
     with Pidfile(options.pidfile):
         prepare(options.mountpoint)
         signals = _Signals()
+        ours = OurMount(options.mountpoint)
         descriptor = mount_fuse(options.mountpoint, options.fuse_options)
+        ours.made()
         try:
             connection = Connection(descriptor, os.read(descriptor, _INIT_SIZE), time.time_ns())
             return _Supervisor(options, connection, signals).run()
         finally:
-            unmount(options.mountpoint)
+            ours.unmount()
             os.close(descriptor)
 
 
@@ -110,8 +120,15 @@ class _Supervisor:
         self._announced = False
         self._died_young = 0
         self._stillborn = 0
-        self._bear_at: float | None = None
-        """When the next worker is due, if none is there."""
+        self._begin_at: float | None = None
+        """When a template or a worker is due, if one is missing."""
+        self._keepsakes = Keepsakes()
+        self._upgrade = Upgrade()
+        self._status_file = kept_file(options, "status")
+        # A state file without a daemon: there was one.
+        self._look_wanted = options.reattach or os.path.exists(kept_file(options, "state"))
+        self._look: int | None = None
+        """The process that looks for mounts which an earlier daemon has lost."""
         self._current = Generation(options, connection)
         self._next: Generation | None = None
 
@@ -124,6 +141,8 @@ class _Supervisor:
                 taken = self._signals.take()
                 if signal.SIGTERM in taken or signal.SIGINT in taken:
                     return 0
+                if signal.SIGCHLD in taken:
+                    self._reap_look()
                 if signal.SIGUSR2 in taken:
                     self._toggle()
                 if signal.SIGUSR1 in taken:
@@ -135,14 +154,21 @@ class _Supervisor:
         finally:
             for generation in self._generations():
                 generation.end()
+            if self._look is not None:
+                kill(self._look)
+                os.waitpid(self._look, 0)
 
     def _generations(self) -> list[Generation]:
         return [self._current] if self._next is None else [self._current, self._next]
 
     def _begin(self) -> None:
-        """Have a worker that serves at once."""
-        self._bear_at = None
-        self._current.bear(Birth(self._host_text_only)).channel.send(GO)
+        """Have a template, and a worker that serves at once."""
+        self._begin_at = None
+        if not self._current.has_template:
+            self._current.start_template()
+        if self._current.worker is None:
+            self._current.bear(Birth(self._host_text_only))
+            self._current.let_go(self._keepsakes)
 
     def _toggle(self) -> None:
         self._host_text_only = not self._host_text_only
@@ -162,39 +188,41 @@ class _Supervisor:
             for channel in generation.channels():
                 poll.register(channel, select.POLLIN)
         seconds = BEAT_INTERVAL
-        if self._bear_at is not None:
-            seconds = min(seconds, max(self._bear_at - time.monotonic(), 0))
+        if self._begin_at is not None:
+            seconds = min(seconds, max(self._begin_at - time.monotonic(), 0))
         poll.poll(seconds * 1000)
 
     def _hear(self) -> bytes:
         """Take all that was said; UNMOUNTED if that was it."""
         for generation in self._generations():
-            if generation.channel.has_message():
+            if generation.has_template and generation.channel.has_message():
                 self._template_said(generation, generation.channel.receive()[0])
             worker = generation.worker
             while worker is not None and generation.worker is worker:
                 if not worker.channel.has_message():
                     break
-                message, _ = worker.channel.receive()
+                message, descriptors = worker.channel.receive(DESCRIPTORS_MAX)
                 if message == UNMOUNTED:
                     return UNMOUNTED
-                self._worker_said(generation, worker, message)
+                self._worker_said(generation, worker, message, descriptors)
         return b""
 
     def _template_said(self, generation: Generation, message: bytes) -> None:
         if message:
-            generation.version = Template.from_message(message).version
+            said = Template.from_message(message)
+            generation.version = said.version or generation.version
+            generation.failure = said.failure
         elif generation is self._next:
-            self._give_up_upgrade("it cannot be started")
+            self._give_up_upgrade(generation.failure or "it cannot be started: see the log")
         elif generation is self._current:
-            _log.error("the template has ended; making another")
-            generation.restart_template()
-            if generation.worker is None or not generation.worker.pid:
-                generation.drop_worker()
-                self._stillborn += 1
-                self._bear_later(self._stillborn - _STILLBORN_MAX)
+            _log.error("the template has ended; another is made")
+            generation.template_ended()
+            self._stillborn += 1
+            self._begin_later(self._stillborn - _STILLBORN_MAX)
 
-    def _worker_said(self, generation: Generation, worker: Worker, message: bytes) -> None:
+    def _worker_said(
+        self, generation: Generation, worker: Worker, message: bytes, descriptors: list[int]
+    ) -> None:
         worker.heard_at = time.monotonic()
         word, _, argument = message.partition(b" ")
         if word == PREPARED:
@@ -205,6 +233,10 @@ class _Supervisor:
             worker.serves = True
             self._stillborn = 0
             self._serves(generation)
+        elif word == KEEP:
+            self._keepsakes.keep(argument, descriptors)
+        elif word == DROP:
+            self._keepsakes.drop(argument)
         elif word == FINISH:
             worker.finished = True
         elif not message:
@@ -214,11 +246,37 @@ class _Supervisor:
         if generation is self._next:
             old, self._current, self._next = self._current, generation, None
             old.end()
+            self._upgraded(old=old.version, new=generation.version)
             _log.info("upgraded from %s to %s", old.version, generation.version)
+        self._write_status()
         if not self._announced:
             self._announced = True
             _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
             notify_ready(os.environ.get("NOTIFY_SOCKET"))
+            if self._look_wanted:
+                self._look_for_lost_mounts()
+
+    def _upgraded(self, *, old: str, new: str, failure: str = "") -> None:
+        number = self._upgrade.number + 1
+        self._upgrade = Upgrade(number=number, old=old, new=new, failure=failure)
+
+    def _write_status(self) -> None:
+        worker = self._current.worker
+        Status(
+            supervisor=os.getpid(),
+            worker=0 if worker is None else worker.pid,
+            version=self._current.version,
+            upgrade=self._upgrade,
+        ).write(self._status_file)
+
+    def _look_for_lost_mounts(self) -> None:
+        module = "lxcfs_py.daemon.lost_mounts"
+        command = [sys.executable, "-m", module, self._options.to_json()]
+        self._look = os.posix_spawn(command[0], command, os.environ)
+
+    def _reap_look(self) -> None:
+        if self._look is not None and os.waitpid(self._look, os.WNOHANG)[0]:
+            self._look = None
 
     # -- a worker's end ---------------------------------------------------------------------------
 
@@ -230,28 +288,36 @@ class _Supervisor:
         if not worker.finished:
             self._resend()
         if self._next is not None and self._next.worker is not None and self._next.worker.pid:
-            self._next.worker.channel.send(GO)
+            self._next.let_go(self._keepsakes)
             return
         _log.error("the worker has ended; another takes over")
         if worker.serves:
             young = time.monotonic() - worker.born_at < _YOUNG
             self._died_young = self._died_young + 1 if young else 0
-            self._bear_later(self._died_young - _YOUNG_MAX)
+            self._begin_later(self._died_young - _YOUNG_MAX)
         else:
             self._stillborn += 1
-            self._bear_later(self._stillborn - _STILLBORN_MAX)
+            self._begin_later(self._stillborn - _STILLBORN_MAX)
 
-    def _bear_later(self, excess: int) -> None:
-        """Have the next worker: at once, or, if too many did not last, later each time."""
+    def _begin_later(self, excess: int) -> None:
+        """Have what is missing: at once, or, if too many did not last, later each time."""
+        if self._begin_at is not None:
+            return
         if excess <= 0:
             self._begin()
             return
         pause = min(0.1 * 2 ** min(excess, 10), _PAUSE_MAX)
         _log.error("workers do not last: the next one in %.1f s", pause)
-        self._bear_at = time.monotonic() + pause
+        self._begin_at = time.monotonic() + pause
 
     def _resend(self) -> None:
+        if not self._announced:
+            # Nobody has read more than FUSE_INIT. The next worker has that from us, and would
+            # not take it a second time.
+            return
         try:
+            if NO_RESEND in os.environ:
+                raise OSError(errno.EINVAL, "as if the kernel had none")
             fuse_notify_resend(self._connection.descriptor)
         except OSError as error:
             if error.errno != errno.EINVAL:
@@ -261,7 +327,7 @@ class _Supervisor:
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
-        if self._bear_at is not None and now >= self._bear_at:
+        if self._begin_at is not None and now >= self._begin_at:
             self._begin()
         worker = self._current.worker
         if worker is not None and worker.serves and now - worker.heard_at > _SILENCE_MAX:
@@ -286,13 +352,17 @@ class _Supervisor:
         if self._current.worker is not None:
             self._current.worker.channel.send(FINISH)
         elif self._next is not None and self._next.worker is not None:
-            self._bear_at = None
-            self._next.worker.channel.send(GO)
+            self._begin_at = None
+            self._next.let_go(self._keepsakes)
 
     def _give_up_upgrade(self, why: str) -> None:
+        new = ""
         if self._next is not None:
+            new = self._next.version
             self._next.end()
             self._next = None
         _log.error("the upgrade failed: %s; %s goes on", why, self._current.version)
-        if self._current.worker is None and self._bear_at is None:
+        self._upgraded(old=self._current.version, new=new, failure=why)
+        self._write_status()
+        if self._current.worker is None and self._begin_at is None:
             self._begin()

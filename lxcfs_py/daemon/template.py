@@ -9,7 +9,6 @@ import logging
 import os
 import select
 import signal
-import sys
 
 from lxcfs_py import __version__, log
 from lxcfs_py.daemon.channel import Birth, Channel, Template
@@ -19,12 +18,10 @@ from lxcfs_py.syscalls import PR_SET_PDEATHSIG, prctl
 
 _log = logging.getLogger(__name__)
 
-CHANNEL = 3
-"""The descriptor of our channel to the supervisor, which starts us with it."""
 _DESCRIPTORS = 3
 
 
-def main(arguments: list[str]) -> int:
+def main(channel_descriptor: int, arguments: list[str]) -> int:
     """Make workers until the supervisor has gone."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # The terminal's ^C is for the supervisor.
@@ -33,7 +30,7 @@ def main(arguments: list[str]) -> int:
     log.set_up(options.log_level, options.log_format)
     prepared = Prepared(options, mounted_at_ns=int(arguments[1]))
     gc.freeze()  # what is loaded now stays shared with the workers
-    channel = Channel.from_descriptor(CHANNEL)
+    channel = Channel.from_descriptor(channel_descriptor)
     channel.send(Template(__version__).to_message())
     return _Nursery(channel, prepared).run()
 
@@ -90,7 +87,3 @@ def _run(prepared: Prepared, birth: Birth, descriptors: list[int]) -> int:
         _log.exception("worker %d failed", os.getpid())
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

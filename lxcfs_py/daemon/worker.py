@@ -6,7 +6,8 @@ Forked from the template, told by the supervisor when to begin. It may die at an
 import logging
 import os
 import resource
-import zlib
+import socket
+from typing import NamedTuple
 
 import pyfuse3
 import trio
@@ -19,30 +20,35 @@ from lxcfs_py.container_state import LAYOUT, record_size
 from lxcfs_py.daemon.channel import (
     BEAT,
     BEAT_INTERVAL,
+    DESCRIPTORS_MAX,
+    DROP,
     FINISH,
     GO,
     HOST_OFF,
     HOST_ON,
+    KEEP,
+    KEPT,
     PREPARED,
     READY,
     UNMOUNTED,
     Birth,
     Channel,
 )
+from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse.cgroup_nodes import FileNames
 from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
+from lxcfs_py.fuse.front import serve
 from lxcfs_py.fuse.journal import Journal
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
 from lxcfs_py.fuse.open_files import OpenFiles
 from lxcfs_py.fuse.operations import Operations
-from lxcfs_py.fuse.session import serve
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import add_links, build_tree
-from lxcfs_py.fuse.triggers import Triggers
+from lxcfs_py.fuse.triggers import Inherited, Triggers
 from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
@@ -71,30 +77,37 @@ class Prepared:
             cpus_compact=options.cpu_numbering == "compact",
         )
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
-        files = (file for file in VIRTUAL_FILES if self.host.has(file.path))
-        directories = (CPU_DIRECTORY, CGROUP_DIRECTORY)
-        self.tree = build_tree(files, directories, mounted_at_ns)
+        self.tree = build_tree(
+            (file for file in VIRTUAL_FILES if self.host.has(file.path)),
+            (CPU_DIRECTORY, CGROUP_DIRECTORY),
+            lambda path: len(self.host.text(path)),
+            mounted_at_ns,
+        )
         self.host.close()  # a worker opens its own
 
 
-class _Handover(Operations):
-    """Takes over a connection that was mounted, and initialised, by others.
-
-    libfuse is told to use a socket in which the supervisor has put the kernel's FUSE_INIT message.
-    While libfuse is at that message, `init` puts the connection itself in the socket's place, and
-    the answer goes to the kernel. (When it has had one from an earlier worker it says ENOENT, which
-    libfuse takes for an interrupted request.)
-    """
+class _Requests(NamedTuple):
+    """Where they come from."""
 
     connection: int
-    init_socket: int
-    channel: Channel
-    virtual: VirtualTree
+    init: bytes
+    """FUSE_INIT, which the kernel sends but once."""
 
-    def init(self) -> None:
-        os.dup2(self.connection, self.init_socket)
-        os.close(self.connection)
-        self.channel.send(READY)
+
+class _Keeper:
+    """What is given to the supervisor for the next worker."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def keep(self, handle: int, note: bytes, descriptor: int | None = None) -> None:
+        """Keep a descriptor, or put another note to it."""
+        descriptors = [] if descriptor is None else [descriptor]
+        self._channel.send(b"%s %d %s" % (KEEP, handle, note), descriptors)
+
+    def drop(self, handle: int) -> None:
+        """Keep it no longer."""
+        self._channel.send(b"%s %d" % (DROP, handle))
 
 
 def work(
@@ -104,14 +117,22 @@ def work(
     descriptors_max = _raise_descriptor_limit() // 2
     channel.send(b"%s %d" % (PREPARED, os.getpid()))
     host_text_only = birth.host_text_only
-    while (message := channel.receive()[0]) != GO:
+    inherited: list[Inherited] = []
+    while True:
+        message, descriptors = channel.receive(DESCRIPTORS_MAX)
+        if message == GO:
+            break
         if not message:
             return
-        host_text_only = message == HOST_ON
+        if message.startswith(KEPT):
+            lines = message.removeprefix(KEPT + b" ").split(b"\n")
+            inherited += map(Inherited.parse, lines, descriptors)
+        else:
+            host_text_only = message == HOST_ON
     containers = Containers(
         prepared.machine,
         StateFile(
-            _kept(prepared.options, "state"),
+            kept_file(prepared.options, "state"),
             layout=LAYOUT,
             record_size=record_size(prepared.cpus),
         ),
@@ -119,43 +140,58 @@ def work(
         descriptors_max=descriptors_max,
     )
     containers.restore()
-    handover = (connection, init_socket, channel)
-    trio.run(_serve, prepared, host_text_only, containers, handover)
+    requests = _Requests(connection, Channel.from_descriptor(init_socket).receive()[0])
+    trio.run(_serve, prepared, host_text_only, containers, requests, channel, inherited)
 
 
 async def _serve(
     prepared: Prepared,
     host_text_only: bool,
     containers: Containers,
-    handover: tuple[int, int, Channel],
+    requests: _Requests,
+    channel: Channel,
+    inherited: list[Inherited],
 ) -> None:
     options = prepared.options
     # Handles are a connection's: another mount's are nobody's.
     layout = b"%d" % prepared.mounted_at_ns
-    texts = Texts(_kept(options, "texts"), layout=layout)
+    texts = Texts(kept_file(options, "texts"), layout=layout)
     cgroups = _cgroup_tree(prepared, containers, texts, layout)
     if cgroups is not None:
         add_links(prepared.tree, CGROUP_DIRECTORY, cgroups.roots())
     async with trio.open_nursery() as nursery:
+        triggers = None
+        if options.enable_psi_poll:
+            triggers = Triggers(nursery, containers, _Keeper(channel), requests.connection)
+            triggers.take_over(inherited)
         virtual = VirtualTree(
             containers,
             prepared.tree,
             Sysfs(),
             texts,
             Fallback(strict=options.strict),
-            Triggers(nursery, containers) if options.enable_psi_poll else None,
+            triggers,
         )
         virtual.host_text_only = host_text_only
-        operations = _Handover(virtual, cgroups)
-        operations.virtual = virtual
-        operations.connection, operations.init_socket, operations.channel = handover
+        operations = Operations(virtual, cgroups)
+        # The first thing that libfuse wants is FUSE_INIT. The kernel's answer to having it answered
+        # again, ENOENT, is dropped (front.py).
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.send(requests.init)
         settings = {"debug"} if options.debug_fuse else set()
-        pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
+        # libfuse takes an open descriptor by this name, and does not mount.
+        pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)
-        nursery.start_soon(_beat, operations.channel)
-        nursery.start_soon(_obey, operations)
-        await serve(_nothing if cgroups is None else cgroups.answered)
-        operations.channel.send(UNMOUNTED)
+        nursery.start_soon(_beat, channel)
+        nursery.start_soon(_obey, virtual, channel)
+
+        def initialised() -> None:
+            channel.send(READY)
+            if triggers is not None:
+                triggers.wake_pollers()
+
+        await serve(requests.connection, ours, operations, initialised)
+        channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
 
 
@@ -174,16 +210,12 @@ def _cgroup_tree(
     return CgroupTree(
         found,
         Visitors(containers, found),
-        FileNames(_kept(options, "names"), layout=layout),
-        OpenFiles(_kept(options, "open"), layout=layout),
+        FileNames(kept_file(options, "names"), layout=layout),
+        OpenFiles(kept_file(options, "open"), layout=layout),
         texts,
-        Journal(_kept(options, "journal"), layout=layout),
+        Journal(kept_file(options, "journal"), layout=layout),
         time_ns=prepared.mounted_at_ns,
     )
-
-
-def _nothing() -> None:
-    pass
 
 
 async def _beat(channel: Channel) -> None:
@@ -192,16 +224,16 @@ async def _beat(channel: Channel) -> None:
         channel.send(BEAT)
 
 
-async def _obey(operations: _Handover) -> None:
+async def _obey(virtual: VirtualTree, channel: Channel) -> None:
     """Do what the supervisor says; without one, end."""
     while True:
-        await trio.lowlevel.wait_readable(operations.channel.fileno())
-        message, _ = operations.channel.receive()
+        await trio.lowlevel.wait_readable(channel.fileno())
+        message, _ = channel.receive()
         if message in (HOST_ON, HOST_OFF):
-            operations.virtual.host_text_only = message == HOST_ON
+            virtual.host_text_only = message == HOST_ON
         elif message in (FINISH, b""):
             # No handler awaits: whoever is here has answered everything it has read.
-            operations.channel.send(FINISH)
+            channel.send(FINISH)
             os._exit(0)
 
 
@@ -210,11 +242,3 @@ def _raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
-
-
-def _kept(options: Options, what: str) -> str:
-    """The file in which something of this mount point is kept; another daemon's has another."""
-    directory = os.path.join(options.runtime_dir, "lxcfs-py")
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    mountpoint = zlib.crc32(os.path.abspath(options.mountpoint).encode())
-    return os.path.join(directory, f"{what}-{mountpoint:08x}")

@@ -46,6 +46,7 @@ from lxcfs_py.fuse.journal import Journal, State
 from lxcfs_py.fuse.nodes import attributes
 from lxcfs_py.fuse.open_files import OpenFile, OpenFiles
 from lxcfs_py.fuse.texts import Texts
+from lxcfs_py.fuse.wire import Caller
 from lxcfs_py.subject import HOST, Subject, Visitor
 
 P = ParamSpec("P")
@@ -172,7 +173,7 @@ class CgroupTree:
         number = 0 if file is None else self._names.number(file)
         return pack(CgroupNode(self._numbers[branch.key], number, cgroup))
 
-    def _asker(self, ctx: pyfuse3.RequestContext) -> _Asker:
+    def _asker(self, ctx: Caller) -> _Asker:
         return _Asker(self._visitors, ctx.pid, ctx.uid, ctx.gid)
 
     def _find(self, node: int, visitor: Visitor) -> _Spot:
@@ -192,7 +193,7 @@ class CgroupTree:
             raise _error(errno.ENOENT)
         return _Spot(branch, cgroup, name, scope, place, visitor)
 
-    def _spot(self, node: int, ctx: pyfuse3.RequestContext) -> _Spot:
+    def _spot(self, node: int, ctx: Caller) -> _Spot:
         return self._find(node, self._visitors.visitor(ctx.pid))
 
     def _attributes(self, spot: _Spot) -> pyfuse3.EntryAttributes:
@@ -226,9 +227,7 @@ class CgroupTree:
 
     # -- names and attributes ---------------------------------------------------------------------
 
-    def lookup(
-        self, parent: int, name: bytes, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
+    def lookup(self, parent: int, name: bytes, ctx: Caller) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
         spot = self._spot(parent, ctx)
         if spot.file is not None:
@@ -251,11 +250,11 @@ class CgroupTree:
             return self._entry(spot.branch, status.st_ino, None, status)
         return self._entry(spot.branch, spot.cgroup, name, status)
 
-    def getattr(self, node: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+    def getattr(self, node: int, ctx: Caller) -> pyfuse3.EntryAttributes:
         """The attributes of a node."""
         return self._attributes(self._spot(node, ctx))
 
-    def access(self, node: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
+    def access(self, node: int, mode: int, ctx: Caller) -> bool:
         """What a caller may do, as open() decides it."""
         spot = self._spot(node, ctx)
         if spot.place is Place.ABOVE:
@@ -269,7 +268,7 @@ class CgroupTree:
         node: int,
         wanted: pyfuse3.EntryAttributes,
         fields: pyfuse3.SetattrFields,
-        ctx: pyfuse3.RequestContext,
+        ctx: Caller,
     ) -> pyfuse3.EntryAttributes:
         """Change mode or owner. Truncating changes nothing, and times are the kernel's."""
         spot = self._spot(node, ctx)
@@ -316,7 +315,7 @@ class CgroupTree:
         self._journal.done()
         return self._child_entry(spot, text, status)
 
-    def rmdir(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+    def rmdir(self, parent: int, name: bytes, ctx: Caller) -> None:
         """Remove a cgroup."""
         spot, text = self._parent(parent, name, ctx)
         directory = spot.branch.directory(spot.cgroup)
@@ -341,7 +340,7 @@ class CgroupTree:
         spot.branch.remove(directory, text)
         self._journal.done()
 
-    def _parent(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext) -> tuple[_Spot, str]:
+    def _parent(self, parent: int, name: bytes, ctx: Caller) -> tuple[_Spot, str]:
         spot = self._spot(parent, ctx)
         if spot.file is not None:
             raise _error(errno.ENOTDIR)
@@ -351,7 +350,7 @@ class CgroupTree:
 
     # -- directories ------------------------------------------------------------------------------
 
-    def opendir(self, node: int, ctx: pyfuse3.RequestContext) -> int:
+    def opendir(self, node: int, ctx: Caller) -> int:
         """A handle for a caller's listing."""
         spot = self._spot(node, ctx)
         if spot.place is not Place.ABOVE:
@@ -410,7 +409,7 @@ class CgroupTree:
 
     # -- files ------------------------------------------------------------------------------------
 
-    def open(self, node: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+    def open(self, node: int, flags: int, ctx: Caller) -> pyfuse3.FileInfo:
         """A handle for a caller; the kernel is asked as well."""
         spot = self._spot(node, ctx)
         if spot.file is None:
@@ -429,9 +428,7 @@ class CgroupTree:
         fh = self._new_handle(node, spot.visitor, ctx, opener)
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
-    def _new_handle(
-        self, node: int, visitor: Visitor, ctx: pyfuse3.RequestContext, opener: Subject
-    ) -> int:
+    def _new_handle(self, node: int, visitor: Visitor, ctx: Caller, opener: Subject) -> int:
         # A container's init is known by its start time; so must be a process of the host.
         who = self._visitors.opener(ctx.pid, thread=False) if visitor.is_host else visitor.who
         return self._opened.new_handle(

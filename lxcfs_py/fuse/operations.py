@@ -1,6 +1,7 @@
 """The requests: one short method for each, that asks whose node or handle it is.
 
-Handlers are plain methods that `answers` (errors.py) turns into pyfuse3's. Node ids of the cgroup
+Handlers are plain methods. Those that end in `_now` front.py calls, for the requests that a read of
+a file is made of; `answers` (errors.py) turns the others into pyfuse3's. Node ids of the cgroup
 tree have something in their upper bits, those that come from paths have not (nodes.py); handles
 tell in their first bits (handles.py).
 """
@@ -15,17 +16,16 @@ from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import answers
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY, inode_of
 from lxcfs_py.fuse.virtual import VirtualTree, refusal
+from lxcfs_py.fuse.wire import Caller
 
 
 class Backend(Protocol):
     """A part of the tree. Errors are OSErrors."""
 
-    def lookup(
-        self, parent: int, name: bytes, ctx: pyfuse3.RequestContext, /
-    ) -> pyfuse3.EntryAttributes:
+    def lookup(self, parent: int, name: bytes, ctx: Caller, /) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
 
-    def getattr(self, node: int, ctx: pyfuse3.RequestContext, /) -> pyfuse3.EntryAttributes:
+    def getattr(self, node: int, ctx: Caller, /) -> pyfuse3.EntryAttributes:
         """The attributes of a node."""
 
     def setattr(
@@ -33,12 +33,12 @@ class Backend(Protocol):
         node: int,
         wanted: pyfuse3.EntryAttributes,
         fields: pyfuse3.SetattrFields,
-        ctx: pyfuse3.RequestContext,
+        ctx: Caller,
         /,
     ) -> pyfuse3.EntryAttributes:
         """Change attributes; returns what they are then."""
 
-    def access(self, node: int, mode: int, ctx: pyfuse3.RequestContext, /) -> bool:
+    def access(self, node: int, mode: int, ctx: Caller, /) -> bool:
         """Whether a caller may do something."""
 
     def mkdir(
@@ -46,16 +46,16 @@ class Backend(Protocol):
     ) -> pyfuse3.EntryAttributes:
         """Make a directory."""
 
-    def rmdir(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext, /) -> None:
+    def rmdir(self, parent: int, name: bytes, ctx: Caller, /) -> None:
         """Remove a directory."""
 
-    def opendir(self, node: int, ctx: pyfuse3.RequestContext, /) -> int:
+    def opendir(self, node: int, ctx: Caller, /) -> int:
         """A handle for a listing."""
 
     def readdir(self, fh: int, start: int, token: pyfuse3.ReaddirToken, /) -> None:
         """The entries from a position on."""
 
-    def open(self, node: int, flags: int, ctx: pyfuse3.RequestContext, /) -> pyfuse3.FileInfo:
+    def open(self, node: int, flags: int, ctx: Caller, /) -> pyfuse3.FileInfo:
         """A handle for reading and writing."""
 
     def read(self, fh: int, off: int, size: int, /) -> bytes:
@@ -104,10 +104,9 @@ class Operations(pyfuse3.Operations):
             return self._of_node(node).getattr(node, ctx)
         return self._of_node(parent_inode).lookup(parent_inode, name, ctx)
 
-    @answers
-    def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+    def getattr_now(self, node: int, caller: Caller) -> pyfuse3.EntryAttributes:
         """The attributes of a node; never computed from its content."""
-        return self._of_node(inode).getattr(inode, ctx)
+        return self._of_node(node).getattr(node, caller)
 
     @answers
     def setattr(
@@ -224,36 +223,32 @@ class Operations(pyfuse3.Operations):
 
     # -- files ------------------------------------------------------------------------------------
 
-    @answers
-    def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+    def open_now(self, node: int, flags: int, caller: Caller) -> pyfuse3.FileInfo:
         """A handle for the caller's container."""
-        return self._of_node(inode).open(inode, flags, ctx)
+        return self._of_node(node).open(node, flags, caller)
 
-    @answers
-    def read(self, fh: int, off: int, size: int) -> bytes:
+    def read_now(self, handle: int, offset: int, size: int) -> bytes:
         """Offset 0 reads anew (top opens once, and seeks for hours); others get the same text."""
-        return self._of_handle(fh).read(fh, off, size)
+        return self._of_handle(handle).read(handle, offset, size)
 
     @answers
     def write(self, fh: int, off: int, buf: bytes) -> int:
         """A trigger on a pressure file, or a value for a cgroup."""
         return self._of_handle(fh).write(fh, off, buf)
 
-    async def poll(
-        self,
-        inode: int,
-        fh: int,
-        poll_handle: pyfuse3.PollHandle | None,
-        ctx: pyfuse3.RequestContext,
-    ) -> int:
-        """Whether a trigger has fired."""
-        return self._virtual.poll(fh, poll_handle)
+    def poll_now(self, handle: int, waiter: int) -> int:
+        """Whether a trigger has fired; with none, who is to be told of the next event."""
+        return self._virtual.poll(handle, waiter)
 
     async def flush(self, fh: int) -> None:
         """Nothing to flush; the kernel does not ask again."""
         raise pyfuse3.FUSEError(errno.ENOSYS)
 
-    @answers
-    def release(self, fh: int) -> None:
+    def release_now(self, handle: int) -> None:
         """The last descriptor of a handle was closed."""
-        self._of_handle(fh).release(fh)
+        self._of_handle(handle).release(handle)
+
+    def answered(self) -> None:
+        """Whoever asked last has their answer."""
+        if self._cgroups is not None:
+            self._cgroups.answered()

@@ -22,6 +22,7 @@ from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.tree import Node
 from lxcfs_py.fuse.triggers import Triggers
+from lxcfs_py.fuse.wire import Caller
 from lxcfs_py.resources import CpuView
 from lxcfs_py.subject import HOST, Subject
 
@@ -82,29 +83,33 @@ class VirtualTree:
             if file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
+        # Handles whose last text is the host's, because there was none of the container's.
+        self._stand_ins: set[int] = set()
         self.host_text_only = False
         """Everybody sees the host's text."""
 
     # -- names and attributes ---------------------------------------------------------------------
 
-    def lookup(
-        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
+    def lookup(self, parent_inode: int, name: bytes, ctx: Caller) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
         directory = self._tree.get(parent_inode)
         if directory is not None:
             child = directory.children.get(name)
             if child is not None:
-                return self._attributes(child.attributes.st_ino)
+                return self._found(child)
             if parent_inode != self._cpu_directory:
                 raise pyfuse3.FUSEError(errno.ENOENT)
         parent = self._sysfs.path(parent_inode)
         view = self._view(ctx.pid) if parent == CPU_DIRECTORY else None
         return self._sysfs.attributes(self._sysfs.child(parent, os.fsdecode(name), view))
 
-    def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+    def getattr(self, inode: int, ctx: Caller) -> pyfuse3.EntryAttributes:
         """The attributes of a node; never computed from its content."""
         return self._attributes(inode)
+
+    def _found(self, node: Node) -> pyfuse3.EntryAttributes:
+        inode = node.attributes.st_ino
+        return self._attributes(inode) if inode == self._cpu_directory else node.found
 
     def _attributes(self, inode: int) -> pyfuse3.EntryAttributes:
         node = self._tree.get(inode)
@@ -117,7 +122,7 @@ class VirtualTree:
         inode: int,
         attr: pyfuse3.EntryAttributes,
         fields: pyfuse3.SetattrFields,
-        ctx: pyfuse3.RequestContext,
+        ctx: Caller,
     ) -> pyfuse3.EntryAttributes:
         """Nothing can be changed; truncating a pressure file is what a shell's `>` does."""
         node = self._tree.get(inode)
@@ -128,7 +133,7 @@ class VirtualTree:
             return node.attributes
         raise pyfuse3.FUSEError(errno.EACCES if truncate else errno.EPERM)
 
-    def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
+    def access(self, inode: int, mode: int, ctx: Caller) -> bool:
         """What a caller may do, as open() decides it."""
         entry = self._attributes(inode)
         allowed = entry.st_mode >> 6 if ctx.uid == 0 else entry.st_mode
@@ -140,7 +145,7 @@ class VirtualTree:
 
     # -- directories ------------------------------------------------------------------------------
 
-    def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
+    def opendir(self, inode: int, ctx: Caller) -> int:
         """A handle that says which directory, and for whom where that matters."""
         if inode == self._cpu_directory:
             return self._new_handle(handles.CPU_DIRECTORY, ctx)
@@ -160,7 +165,7 @@ class VirtualTree:
         entries = [(b".", here), (b"..", here)]
         node = self._tree.get(inode)
         if node is not None:
-            entries += [(name, child.attributes) for name, child in node.children.items()]
+            entries += [(name, self._found(child)) for name, child in node.children.items()]
         if of_cpus or node is None:
             view = self._view_of(handle.subject) if of_cpus else None
             ours = node.children if node is not None else {}
@@ -177,13 +182,13 @@ class VirtualTree:
         """Nothing can be made here."""
         raise refusal(ctx)
 
-    def rmdir(self, parent: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+    def rmdir(self, parent: int, name: bytes, ctx: Caller) -> None:
         """Nothing can be removed."""
         raise refusal(ctx)
 
     # -- files ------------------------------------------------------------------------------------
 
-    def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+    def open(self, inode: int, flags: int, ctx: Caller) -> pyfuse3.FileInfo:
         """A handle for the caller's container."""
         node = self._tree.get(inode)
         mode = node.file.mode if node and node.file else self._attributes(inode).st_mode
@@ -210,7 +215,7 @@ class VirtualTree:
         self._texts.put(fh, text)
         return text[off : off + size]
 
-    def _new_handle(self, number: int, ctx: pyfuse3.RequestContext) -> int:
+    def _new_handle(self, number: int, ctx: Caller) -> int:
         return self._serials.new_handle(number, self._callers.subject_of(ctx.pid), self._texts)
 
     def _render(self, fh: int) -> bytes:
@@ -221,11 +226,14 @@ class VirtualTree:
         if file is None:
             raise OSError(errno.ESTALE, "no such file any more")
         try:
-            return self._text(file, who)
+            text = self._text(file, who)
         except OSError as error:
-            return self._fallback.instead(
-                file.path, error, last=self._texts.get(fh), host=self._callers.host_text
-            )
+            last = None if fh in self._stand_ins else self._texts.get(fh)
+            if last is None:
+                self._stand_ins.add(fh)
+            return self._fallback.instead(file.path, error, last=last, host=self._callers.host_text)
+        self._stand_ins.discard(fh)
+        return text
 
     def _text(self, file: AnyVirtualFile, who: Subject) -> bytes:
         container = None if self.host_text_only else self._callers.container(who)
@@ -247,7 +255,7 @@ class VirtualTree:
             raise pyfuse3.FUSEError(errno.EINVAL)
         return self._triggers.write(fh, self._files[number].path, who, buf)
 
-    def poll(self, fh: int, poll_handle: pyfuse3.PollHandle | None) -> int:
+    def poll(self, fh: int, waiter: int) -> int:
         """Whether a trigger has fired.
 
         Without triggers the first answer is ENOSYS, and the kernel never asks again: so a
@@ -256,11 +264,12 @@ class VirtualTree:
         if self._triggers is None:
             raise pyfuse3.FUSEError(errno.ENOSYS)
         file = self._files.get(handles.unpack(fh).file)
-        return self._triggers.poll(fh, "" if file is None else file.path, poll_handle)
+        return self._triggers.poll(fh, "" if file is None else file.path, waiter)
 
     def release(self, fh: int) -> None:
         """The last descriptor of a handle was closed."""
         self._texts.drop(fh)
+        self._stand_ins.discard(fh)
         if self._triggers is not None:
             self._triggers.release(fh)
 
@@ -280,6 +289,6 @@ class VirtualTree:
             return None
 
 
-def refusal(ctx: pyfuse3.RequestContext) -> pyfuse3.FUSEError:
+def refusal(ctx: Caller) -> pyfuse3.FUSEError:
     """procfs and sysfs have no such operations; and nobody but root may write to a directory."""
     return pyfuse3.FUSEError(errno.EACCES if ctx.uid else errno.EPERM)

@@ -12,9 +12,11 @@ def test_a_v1_hierarchy() -> None:
     line = b"33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"
 
     assert _parse(line) == Mount(
+        id=33,
         device="0:30",
         root="/",
         mountpoint="/sys/fs/cgroup/cpu,cpuacct",
+        options=frozenset({"rw", "relatime"}),
         fstype="cgroup",
         source="cgroup",
         super_options=frozenset({"rw", "cpu", "cpuacct"}),

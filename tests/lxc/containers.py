@@ -107,8 +107,9 @@ class Container:
             _remove_lxc_cgroups(self.name)
 
     def _info(self, option: str) -> str:
-        info = subprocess.run(self._tool("lxc-info", "-H", option), capture_output=True, text=True)
-        return info.stdout.strip()
+        # Whoever asks while the container reboots may never be answered; then, nothing is known.
+        limited = ["timeout", "5", *self._tool("lxc-info", "-H", option)]
+        return subprocess.run(limited, capture_output=True, text=True).stdout.strip()
 
     def _tool(self, name: str, *arguments: str) -> list[str]:
         command = [name, "-P", str(self.lxc_path), "-n", self.name, *arguments]

@@ -1,5 +1,6 @@
 """The daemon as its users start it: a program, a mount point, and READY=1 when it serves."""
 
+import itertools
 import os
 import select
 import signal
@@ -8,14 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lxcfs_py.daemon.status import Status
 from tests.support.mounts import unmount_below
+from tests.support.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
+
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -30,15 +35,36 @@ class Daemon:
         """A served file: `proc/meminfo`."""
         return self.mountpoint / name
 
+    def status(self) -> Status:
+        """What the supervisor says of itself."""
+        (path,) = (self.mountpoint.parent / "lxcfs-py").glob("status-????????")
+        return Status.read(str(path))
+
     def worker(self) -> int:
-        """The process that answers the requests now."""
-        leader = self.process.pid
-        return int(Path(f"/proc/{leader}/task/{leader}/children").read_text())
+        """The process that answers the requests now; it waits while there is none."""
+        return wait_until(lambda: self.status().worker, "there is a worker")
+
+    def next_worker(self, old: int) -> int:
+        """The worker that serves instead of an earlier one."""
+        return wait_until(lambda: self.worker() != old and self.worker(), "another worker")
+
+    def upgrade(self) -> subprocess.CompletedProcess[str]:
+        """Run `lxcfs-py upgrade` for it."""
+        directory = self.mountpoint.parent
+        command = [sys.executable, "-m", "lxcfs_py", "upgrade", "--pidfile", f"{directory}/pid"]
+        return subprocess.run(
+            [*command, "--runtime-dir", str(directory)], capture_output=True, text=True, timeout=90
+        )
 
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
         self.process.terminate()
         return self.process.wait(seconds)
+
+    def restarted(self, *options: str) -> AbstractContextManager["Daemon"]:
+        """Another one in this one's place, however this one ended, with a log of its own."""
+        log = f"log-{next(_numbers)}"
+        return _running_in(self.mountpoint.parent, log, options, _REPOSITORY)
 
     def kill(self) -> None:
         """End all of it with no chance to unmount: the mount stays, dead."""
@@ -47,23 +73,37 @@ class Daemon:
 
 
 @contextmanager
-def running_daemon(*options: str, label: str = "daemon") -> Iterator[Daemon]:
+def running_daemon(
+    *options: str, label: str = "daemon", code: Path = _REPOSITORY
+) -> Iterator[Daemon]:
     """A daemon on a mount of its own, which anybody may reach; nothing remains of it.
+
+    `code` is the directory in which it finds its package.
 
     Raises:
       RuntimeError: it ended, or did not become ready; shows its log.
     """
-    with ExitStack() as stack:
-        prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
-        # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
+    prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
+    # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
+    with TemporaryDirectory(prefix=prefix) as name:
+        directory = Path(name)
         directory.chmod(0o755)  # unprivileged containers come through it
-        mountpoint, log = directory / "mnt", directory / "log"
-        mountpoint.mkdir()
+        (directory / "mnt").mkdir()
+        with _running_in(directory, "log", options, code) as daemon:
+            yield daemon
+
+
+@contextmanager
+def _running_in(
+    directory: Path, log_name: str, options: tuple[str, ...], code: Path
+) -> Iterator[Daemon]:
+    mountpoint, log = directory / "mnt", directory / log_name
+    socket_path = directory / f"notify-{next(_numbers)}"
+    with ExitStack() as stack:
         stack.callback(unmount_below, directory)
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(str(directory / "notify"))
-        process = _start(_command(directory, mountpoint, options), directory / "notify", log)
+        notify.bind(str(socket_path))
+        process = _start(_command(directory, mountpoint, options), socket_path, log, code)
         stack.callback(_end, process)
         _wait_until_ready(process, notify, log)
         yield Daemon(process, mountpoint, log)
@@ -75,8 +115,8 @@ def _command(directory: Path, mountpoint: Path, options: tuple[str, ...]) -> lis
     return [*program, *places, *options, str(mountpoint)]
 
 
-def _start(command: list[str], notify: Path, log: Path) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join(filter(None, [str(_REPOSITORY), os.environ.get("PYTHONPATH")]))
+def _start(command: list[str], notify: Path, log: Path, code: Path) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
     with log.open("wb") as output:
         return subprocess.Popen(
             command,
@@ -116,3 +156,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+def _youngest(leader: int) -> int:
+    """The last in the line of children: the leader, what makes the workers, the worker; or 0."""
+    line = [leader]
+    with suppress(FileNotFoundError):
+        while children := Path(f"/proc/{line[-1]}/task/{line[-1]}/children").read_text().split():
+            line.append(int(children[-1]))
+    return line[2] if len(line) > 2 else 0

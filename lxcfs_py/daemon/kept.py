@@ -1,0 +1,19 @@
+"""Where a daemon keeps what outlives its processes: below RUNTIME_DIR, which a boot empties."""
+
+import os
+import zlib
+
+from lxcfs_py.options import Options
+
+
+def kept_directory(runtime_dir: str) -> str:
+    """All daemons' files."""
+    return os.path.join(runtime_dir, "lxcfs-py")
+
+
+def kept_file(options: Options, what: str) -> str:
+    """The file in which something of this mount point is kept; another daemon's has another."""
+    directory = kept_directory(options.runtime_dir)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    mountpoint = zlib.crc32(os.path.abspath(options.mountpoint).encode())
+    return os.path.join(directory, f"{what}-{mountpoint:08x}")
