@@ -177,8 +177,9 @@ def may(who: Credentials, inode: Inode, wanted: int) -> bool:
 
 
 def may_chmod(who: Credentials, inode: Inode) -> bool:
-    """fs/attr.c, setattr_prepare(): its owner, or root of a namespace that has its owner."""
-    return who.uid == inode.uid or who.is_capable_of(inode, CAP_FOWNER)
+    """fs/inode.c, inode_owner_or_capable(): its owner, or root of a namespace that has its owner
+    (of the group nothing is asked)."""
+    return who.uid == inode.uid or (who.has(CAP_FOWNER) and is_mapped(inode.uid, who.uids))
 
 
 def may_chown(who: Credentials, inode: Inode, uid: int | None, gid: int | None) -> bool:

@@ -14,6 +14,7 @@ from lxcfs_py.kernel.pid import (
     parse_groups,
     parse_id_map,
     parse_membership,
+    parse_process,
     parse_saved_uids,
     parse_start_time,
     without_init_scope,
@@ -49,17 +50,20 @@ class Visitors:
     def visitor_again(self, who: Subject, *, is_host: bool) -> Visitor:
         """Who opened a file. Raises OSError if they have ended."""
         if is_host:
+            if not self.is_opener(who):
+                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), str(who.pid))
             return Visitor(who, True, _read(f"/proc/{who.pid}/cgroup"))
         return self._containers.visitor_again(who)
 
-    def opener(self, thread: int) -> Subject:
-        """A thread, to be known again."""
-        return subject(thread, parse_start_time(_read(f"/proc/{thread}/stat")))
+    def opener(self, number: int, *, thread: bool) -> Subject:
+        """A thread, or its process, to be known again."""
+        pid = number if thread else parse_process(_read(f"/proc/{number}/status"))
+        return subject(pid, parse_start_time(_read(f"/proc/{pid}/stat")))
 
     def is_opener(self, opener: Subject) -> bool:
-        """Whether the thread still is the one it was."""
+        """Whether it still is the one it was."""
         try:
-            return self.opener(opener.pid) == opener
+            return self.opener(opener.pid, thread=True) == opener
         except OSError:
             return False
 

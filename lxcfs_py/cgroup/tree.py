@@ -193,12 +193,19 @@ class Branch:
         os.mkdir(name, 0o755, dir_fd=directory)
 
     def hand_over(self, directory: int, name: str, mode: int, uid: int, gid: int) -> os.stat_result:
-        """Give a cgroup that was made, and its files, to somebody: cgroup_kn_set_ugid()."""
+        """Give a cgroup that was made, and its files, to somebody: cgroup_kn_set_ugid().
+
+        Raises:
+          OSError: EEXIST, it is somebody else's: not the one that was made.
+        """
         made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK, dir_fd=directory)
         try:
+            if os.fstat(made).st_uid not in (0, uid):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
             if uid or gid:
-                for entry in os.listdir(made):
-                    os.chown(entry, uid, gid, dir_fd=made, follow_symlinks=False)
+                for entry, cgroup in self.children(made):
+                    if cgroup is None:
+                        os.chown(entry, uid, gid, dir_fd=made, follow_symlinks=False)
                 os.fchown(made, uid, gid)
             status = os.fstat(made)
             if stat.S_IMODE(status.st_mode) != mode & 0o7777:

@@ -86,11 +86,11 @@ class Visitors(Protocol):
     def visitor_again(self, who: Subject, *, is_host: bool) -> Visitor:
         """Who opened a file. Raises OSError if they have ended."""
 
-    def opener(self, thread: int) -> Subject:
-        """A thread, to be known again."""
+    def opener(self, number: int, *, thread: bool) -> Subject:
+        """A thread, or its process, to be known again."""
 
     def is_opener(self, opener: Subject) -> bool:
-        """Whether the thread still is the one it was."""
+        """Whether it still is the one it was."""
 
     def path(self, visitor: Visitor, key: str) -> str:
         """The path of a caller's own cgroup."""

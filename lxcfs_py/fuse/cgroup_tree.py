@@ -10,8 +10,10 @@ moved.
 import errno
 import functools
 import hashlib
+import itertools
 import os
 import stat
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -45,13 +47,14 @@ from lxcfs_py.fuse.nodes import attributes
 from lxcfs_py.fuse.open_files import OpenFile, OpenFiles
 from lxcfs_py.fuse.texts import Texts
 from lxcfs_py.fuse.wire import Caller
-from lxcfs_py.subject import HOST, Visitor
+from lxcfs_py.subject import HOST, Subject, Visitor
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Self = TypeVar("Self")
 
-_LISTINGS_MAX = 64
+_NAMES_MAX = 50_000
+"""Of all listings that are kept, together."""
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 
 
@@ -72,7 +75,15 @@ class _Entry(NamedTuple):
 
     cookie: int
     name: bytes
-    attributes: pyfuse3.EntryAttributes
+    cgroup: int
+    file: str | None
+
+
+class _Listing(NamedTuple):
+    """What a directory handle has been shown, from its beginning on."""
+
+    branch: Branch
+    entries: list[_Entry]
 
 
 def _error(number: int, about: object = None) -> OSError:
@@ -147,7 +158,7 @@ class CgroupTree:
         numbers = branch_numbers(branch.name for branch in branches)
         self._branches = {numbers[branch.name]: branch for branch in branches}
         self._numbers = {branch.key: numbers[branch.name] for branch in branches}
-        self._listings: OrderedDict[int, list[_Entry]] = OrderedDict()
+        self._listings: OrderedDict[int, _Listing] = OrderedDict()
 
     # -- nodes ------------------------------------------------------------------------------------
 
@@ -219,6 +230,8 @@ class CgroupTree:
     def lookup(self, parent: int, name: bytes, ctx: Caller) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
         spot = self._spot(parent, ctx)
+        if spot.file is not None:
+            raise _error(errno.ENOTDIR)
         if spot.place is Place.ABOVE:
             step = spot.scope.next_step(spot.cgroup)
             if step is None or os.fsencode(step.name) != name:
@@ -265,14 +278,18 @@ class CgroupTree:
         uid = wanted.st_uid if fields.update_uid else None
         gid = wanted.st_gid if fields.update_gid else None
         change = ("setattr", ctx.pid, node, mode, uid, gid)
-        directory = spot.branch.directory(spot.cgroup)
-        done, _ = self._journal.begin(*change)
-        if done is State.NOTHING:
+        try:
             asker, status = self._asker(ctx), _status(spot)
             if fields.update_size:
                 asker.require(status, WRITE)
             _check_change(asker, _inode(status), mode, uid, gid)
-        name = spot.file or "."
+        except PermissionError:
+            # Who has given a file away may not do it again; but an earlier worker has begun it.
+            if self._journal.begin(*change)[0] is State.NOTHING:
+                raise
+        else:
+            self._journal.begin(*change)
+        directory, name = spot.branch.directory(spot.cgroup), spot.file or "."
         if uid is not None or gid is not None:
             spot.branch.chown(
                 directory, name, -1 if uid is None else uid, -1 if gid is None else gid
@@ -344,44 +361,51 @@ class CgroupTree:
         """The entries from a position on.
 
         A position is a hash of the name that comes next to last, as in the kernel: so whoever
-        removes cgroups while it lists them misses none.
+        removes cgroups while it lists them misses none. Told is type and number, which is what a
+        listing is about; all else is asked for when it is needed.
         """
-        entries = self._listings.get(fh)
-        if entries is None or not start:
-            entries = self._listings[fh] = self._list(fh)
-            while len(self._listings) > _LISTINGS_MAX:
-                self._listings.popitem(last=False)
-        for cookie, name, entry in entries:
-            if cookie > start and not pyfuse3.readdir_reply(token, name, entry, cookie):
+        listing = self._listings.get(fh)
+        if listing is None or not start:
+            listing = self._list(fh)
+            self._keep(fh, listing)
+        first = bisect_right(listing.entries, start, key=lambda entry: entry.cookie)
+        for cookie, name, cgroup, file in itertools.islice(listing.entries, first, None):
+            entry = attributes(
+                self._node(listing.branch, cgroup, file),
+                stat.S_IFDIR if file is None else stat.S_IFREG,
+                time_ns=self._time_ns,
+                entry_timeout=0,
+                attr_timeout=0,
+            )
+            if not pyfuse3.readdir_reply(token, name, entry, cookie):
                 return
 
-    def _list(self, fh: int) -> list[_Entry]:
+    def _keep(self, fh: int, listing: _Listing) -> None:
+        """Keep a listing as long as there is room; one that went is made again."""
+        self._listings.pop(fh, None)
+        self._listings[fh] = listing
+        while len(self._listings) > 1 and self._names_kept() > _NAMES_MAX:
+            self._listings.popitem(last=False)
+
+    def _names_kept(self) -> int:
+        return sum(len(listing.entries) for listing in self._listings.values())
+
+    def _list(self, fh: int) -> _Listing:
         spot, _ = self._reopen(fh)
-        here = self._listed(spot.branch, spot.cgroup, None)
-        entries = [_Entry(1, b".", here), _Entry(2, b"..", here)]
+        entries = [_Entry(1, b".", spot.cgroup, None), _Entry(2, b"..", spot.cgroup, None)]
         if spot.place is Place.ABOVE:
             step = spot.scope.next_step(spot.cgroup)
             if step is not None:
-                entry = self._listed(spot.branch, step.cgroup, None)
-                entries.append(_Entry(3, os.fsencode(step.name), entry))
-            return entries
-        directory = spot.branch.directory(spot.cgroup)
-        for name, cgroup in spot.branch.children(directory):
-            file = name if cgroup is None else None
-            entry = self._listed(spot.branch, cgroup or spot.cgroup, file)
-            entries.append(_Entry(_cookie(name), os.fsencode(name), entry))
-        entries.sort(key=lambda entry: entry.cookie)
-        return entries
-
-    def _listed(self, branch: Branch, cgroup: int, file: str | None) -> pyfuse3.EntryAttributes:
-        """Type and number, which is what a listing is about: all else is asked for when needed."""
-        return attributes(
-            self._node(branch, cgroup, file),
-            stat.S_IFDIR if file is None else stat.S_IFREG,
-            time_ns=self._time_ns,
-            entry_timeout=0,
-            attr_timeout=0,
-        )
+                entries.append(_Entry(3, os.fsencode(step.name), step.cgroup, None))
+            return _Listing(spot.branch, entries)
+        for name, cgroup in spot.branch.children(spot.branch.directory(spot.cgroup)):
+            encoded = os.fsencode(name)
+            if cgroup is None:
+                entries.append(_Entry(_cookie(encoded), encoded, spot.cgroup, name))
+            else:
+                entries.append(_Entry(_cookie(encoded), encoded, cgroup, None))
+        entries.sort()
+        return _Listing(spot.branch, entries)
 
     # -- files ------------------------------------------------------------------------------------
 
@@ -397,15 +421,18 @@ class CgroupTree:
         if wanted & WRITE and not may_change(spot.place, spot.file, spot.branch.delegated):
             raise _error(errno.EPERM)
         spot.branch.try_open(spot.branch.directory(spot.cgroup), spot.file, flags)
-        # Whose right it is to move a process is asked when one is moved.
-        moves = wanted & WRITE and spot.file in PROCESSES
-        opener = self._visitors.opener(ctx.pid) if moves else HOST
+        opener = HOST
+        if wanted & WRITE and spot.file in PROCESSES:
+            # Whose right it is to move a process is asked when one is moved.
+            opener = self._visitors.opener(ctx.pid, thread=spot.file != "cgroup.procs")
         fh = self._new_handle(node, spot.visitor, ctx, opener)
         return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
 
-    def _new_handle(self, node: int, visitor: Visitor, ctx: Caller, opener: tuple[int, int]) -> int:
+    def _new_handle(self, node: int, visitor: Visitor, ctx: Caller, opener: Subject) -> int:
+        # A container's init is known by its start time; so must be a process of the host.
+        who = self._visitors.opener(ctx.pid, thread=False) if visitor.is_host else visitor.who
         return self._opened.new_handle(
-            OpenFile(node, visitor.who, visitor.is_host, type(HOST)(*opener), ctx.uid, ctx.gid)
+            OpenFile(node, who, visitor.is_host, opener, ctx.uid, ctx.gid)
         )
 
     def _reopen(self, fh: int) -> tuple[_Spot, OpenFile]:
@@ -573,6 +600,6 @@ def _number(word: bytes) -> int:
     return number
 
 
-def _cookie(name: str) -> int:
-    digest = hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+def _cookie(name: bytes) -> int:
+    digest = hashlib.blake2b(name, digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 2 | 4

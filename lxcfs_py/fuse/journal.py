@@ -17,6 +17,9 @@ from lxcfs_py.mapped_file import HEADER_SIZE, map_file
 _ENTRY = struct.Struct("<B7x16sQq")
 """The state (0: nothing), what is being changed, a cgroup id and a result."""
 
+_RESULT = _ENTRY.size - 8
+"""Where in an entry the result is."""
+
 
 class State(IntEnum):
     """How far it has come."""
@@ -55,24 +58,24 @@ class Journal:
             self._current = digest
             return state, self._result if state is State.DONE else self._cgroup
         self._current = digest
-        self._write(State.BEGUN, cgroup, 0)
+        self._map[HEADER_SIZE] = State.NOTHING
+        self._map[HEADER_SIZE : HEADER_SIZE + _ENTRY.size] = _ENTRY.pack(
+            State.NOTHING, digest, cgroup, 0
+        )
+        self._map[HEADER_SIZE] = State.BEGUN  # makes it count
         return State.NOTHING, 0
 
     def done(self, result: int = 0) -> None:
         """The change was carried out."""
-        self._write(State.DONE, 0, result)
+        # Never without an entry from here on: we may die between any two of these.
+        struct.pack_into("<q", self._map, HEADER_SIZE + _RESULT, result)
+        self._map[HEADER_SIZE] = State.DONE
 
     def answered(self) -> None:
         """The answer is out, whatever it is."""
         if self._current:
             self._current = b""
             self._map[HEADER_SIZE] = State.NOTHING
-
-    def _write(self, state: State, cgroup: int, result: int) -> None:
-        self._map[HEADER_SIZE] = State.NOTHING
-        entry = _ENTRY.pack(State.NOTHING, self._current, cgroup, result)
-        self._map[HEADER_SIZE : HEADER_SIZE + _ENTRY.size] = entry
-        self._map[HEADER_SIZE] = state  # makes it count
 
     def close(self) -> None:
         """Unmap the journal; the entry stays in it."""

@@ -16,8 +16,9 @@ from lxcfs_py.mapped_file import HEADER_SIZE, map_file
 from lxcfs_py.subject import Subject
 
 SLOTS = 1 << 16
-_SHARE = SLOTS // 4
-"""Of one container, at most."""
+_SHARE = 4
+"""One container has at most the fourth part of them."""
+_COUNT = struct.Struct("<Q")
 _USE_BITS = FILE_SHIFT - 16
 _RECORD = struct.Struct("<QQIIIIIII")
 """The use (0: free), the node, then the rest in the order of OpenFile."""
@@ -44,19 +45,21 @@ class OpenFiles:
     def __init__(self, path: str, *, layout: bytes, slots: int = SLOTS) -> None:
         """Open a file, or make it; records of another boot or layout are dropped."""
         self._slots = slots
-        self._map = map_file(path, layout=b"open %d " % slots + layout, size=slots * _SIZE)
+        self._map = map_file(path, layout=b"open %d " % slots + layout, size=(1 + slots) * _SIZE)
         # An earlier worker's handles live on: start somewhere else than it did.
         self._use = random.getrandbits(_USE_BITS - 1)
         self._shares: Counter[Subject] = Counter()
-        self._free = []
-        for slot in range(slots - 1, -1, -1):
+        # Slots from here on have never been used: there are too many to look at each.
+        self._unused: int = _COUNT.unpack_from(self._map, HEADER_SIZE)[0]
+        self._free: list[int] = []
+        for slot in range(self._unused - 1, -1, -1):
             if self._read_use(slot):
                 self._shares[self._read(slot).who] += 1
             else:
                 self._free.append(slot)
 
     def _offset(self, slot: int) -> int:
-        return HEADER_SIZE + slot * _SIZE
+        return HEADER_SIZE + (1 + slot) * _SIZE
 
     def _read_use(self, slot: int) -> int:
         use: int = struct.unpack_from("<Q", self._map, self._offset(slot))[0]
@@ -81,9 +84,7 @@ class OpenFiles:
         Raises:
           OSError: ENFILE, so many are open already.
         """
-        if not self._free or self._shares[file.who] >= _SHARE:
-            raise OSError(errno.ENFILE, "too many open files in the cgroup tree")
-        slot = self._free.pop()
+        slot = self._take_slot(file.who)
         self._use = (self._use + 1) & ((1 << _USE_BITS) - 1) or 1
         offset = self._offset(slot)
         flags = _IS_HOST if file.is_host else 0
@@ -92,6 +93,16 @@ class OpenFiles:
         struct.pack_into("<Q", self._map, offset, self._use)  # makes it count
         self._shares[file.who] += 1
         return (CGROUP << 16 | slot) << _USE_BITS | self._use
+
+    def _take_slot(self, who: Subject) -> int:
+        if self._shares[who] < max(self._slots // _SHARE, 1):
+            if self._free:
+                return self._free.pop()
+            if self._unused < self._slots:
+                self._unused += 1
+                _COUNT.pack_into(self._map, HEADER_SIZE, self._unused)
+                return self._unused - 1
+        raise OSError(errno.ENFILE, "too many open files in the cgroup tree")
 
     def get(self, handle: int) -> OpenFile | None:
         """What a handle means; None if it was released."""

@@ -61,6 +61,11 @@ def parse_effective_capabilities(status: bytes) -> int:
     return int(_status_field(status, b"CapEff"), 16)
 
 
+def parse_process(status: bytes) -> int:
+    """/proc/TID/status, Tgid: the process that a thread belongs to."""
+    return int(_status_field(status, b"Tgid"))
+
+
 def parse_saved_uids(status: bytes) -> tuple[int, int]:
     """/proc/PID/status, Uid: the real and the saved one."""
     real, _, saved, _ = map(int, _status_field(status, b"Uid").split())

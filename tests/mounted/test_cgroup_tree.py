@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -116,6 +117,36 @@ def test_the_root_is_not_a_containers(branch: Branch, container: Container, top:
 
     assert _errno(container, os.stat, str(top)) == errno.ENOENT
     assert _errno(container, os.mkdir, str(branch.served / "new")) == errno.EPERM
+
+
+_NAMES = ("a", "ab", "b", "init.scope")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_everybody_sees_what_a_model_says(branch: Branch, container: Container, seed: int) -> None:
+    """Containers somewhere in a random tree; each looks at every place in it."""
+    chance = random.Random(seed)
+    root = Path(container.cgroup.path)
+    paths = {root}
+    while len(paths) < 16:
+        parent = chance.choice(sorted(paths))
+        path = parent / chance.choice(_NAMES)
+        if path not in paths:
+            (branch.real / path).mkdir()
+            paths.add(path)
+    for path in chance.sample(sorted(paths), 5):
+        with running_container(container.cgroup) as one:
+            (branch.real / path / "cgroup.procs").write_text(str(one.pid))
+            # systemd as init is in init.scope, and its container is the cgroup above.
+            top = path.parent if path.name == "init.scope" else path
+            seen = {str(branch.served / other) for other in paths if _sees(top, other)}
+            looks = {str(branch.served / other) for other in paths}
+
+            assert one.call(agent.visible, sorted(looks)) == sorted(seen)
+
+
+def _sees(top: Path, other: Path) -> bool:
+    return other.is_relative_to(top) or top.is_relative_to(other)
 
 
 def test_an_inner_container_sees_less(branch: Branch, container: Container, top: Path) -> None:

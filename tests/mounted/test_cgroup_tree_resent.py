@@ -14,7 +14,7 @@ from tests.support.daemon import Daemon, running_daemon
 from tests.support.sandbox import children
 from tests.support.waiting import wait_until
 
-_DEATHS = 25
+_DEATHS = 40
 
 
 def _workers(daemon: Daemon) -> list[int]:

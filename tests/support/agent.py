@@ -90,6 +90,7 @@ def as_user(
             os.read(mapped[0], 1)
             os.setgroups(groups)
             os.setresgid(gid, gid, gid)
+            os.setresuid(0, 0, 0)  # only from there does one lose root's capabilities
             os.setresuid(uid, uid, uid)
             answer = (function(*arguments), None)
         except Exception as raised:
@@ -108,6 +109,11 @@ def as_user(
     if error is not None:
         raise error
     return cast(T, value)
+
+
+def may_access(path: str, mode: int) -> bool:
+    """Whether the kernel lets whoever calls do something."""
+    return os.access(path, mode, effective_ids=True)
 
 
 def write(path: str, text: str) -> int:
@@ -137,6 +143,11 @@ def move_thread(tasks: str) -> tuple[int, list[str]]:
     thread.start()
     thread.join()
     return found[0]
+
+
+def visible(paths: Sequence[str]) -> list[str]:
+    """Those that there are."""
+    return [path for path in paths if os.path.exists(path)]
 
 
 def walk(path: str) -> int:
