@@ -129,6 +129,8 @@ def test_a_container_comes_back_with_its_running_top(place: Place, kind: str) ->
                 lambda: "not connected" in _output(one, "cat", "/proc/meminfo"), "it is lost"
             )
             with daemon.restarted() as successor:
+                offer = "lxcfs-py reattach --all --mountpoint"
+                wait_until(lambda: offer in successor.log.read_text(), "the daemon offers it")
                 said = _do("reattach", "--all", at=daemon.mountpoint)
                 screens_before = screens.stat().st_size
                 wait_until(
@@ -139,7 +141,6 @@ def test_a_container_comes_back_with_its_running_top(place: Place, kind: str) ->
                 line = f"{one.init_pid()} (sleep): {len(before)} mounts brought back"
                 assert line in said.splitlines()  # LXC's monitor may have a copy of the mounts
                 assert _mounts(one) == before
-                assert "lxcfs-py reattach --all --mountpoint" in successor.log.read_text()
                 assert _do("reattach", "--all", at=daemon.mountpoint).startswith("no container ")
 
 
