@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lxcfs_py import own_cgroup, sandbox, sandbox_init
+from lxcfs_py.sandbox import cgroup, init
+from lxcfs_py.sandbox.command import remove_stale
+from lxcfs_py.sandbox.command import size as parse_size
 from tests.support.sandbox import (
     SECONDS,
     Terminal,
@@ -64,7 +66,7 @@ def test_the_served_files_are_read_only_but_for_pressure(served: Path) -> None:
 def test_pids_and_the_host_name_are_its_own(served: Path) -> None:
     done = run(served, "--", "sh", "-c", "echo $$ $(hostname); ls /proc | grep -c '^[0-9]'")
 
-    assert done.stdout.splitlines()[0] == f"2 {sandbox_init.HOSTNAME}"
+    assert done.stdout.splitlines()[0] == f"2 {init.HOSTNAME}"
     assert int(done.stdout.splitlines()[1]) < 6
 
 
@@ -219,7 +221,7 @@ def test_a_kill_of_try_ends_everything_and_leaves_no_mounts(served: Path) -> Non
         wait_until(lambda: is_gone(init) and is_gone(inner), "the container dies")
 
         def is_clean() -> bool:
-            sandbox.remove_stale()
+            remove_stale()
             return not leftovers(process.pid)
 
         wait_until(is_clean, "remove_stale finds everything")
@@ -230,7 +232,7 @@ def test_a_kill_of_try_ends_everything_and_leaves_no_mounts(served: Path) -> Non
 
 def test_the_next_try_removes_what_a_dead_one_has_left(served: Path) -> None:
     name = dead_owner_name()
-    paths = [Path(hierarchy.root) / name for hierarchy in own_cgroup.hierarchies()]
+    paths = [Path(hierarchy.root) / name for hierarchy in cgroup.hierarchies()]
     paths.append(Path("/run") / name)
     for path in paths:
         path.mkdir()
@@ -244,7 +246,7 @@ def test_a_living_owners_cgroup_is_not_stale(served: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         before = leftovers(process.pid)
-        sandbox.remove_stale()
+        remove_stale()
 
         assert leftovers(process.pid) == before != []
 
@@ -396,7 +398,7 @@ def test_wrong_use_is_one_line_and_status_2(tmp_path: Path, arguments: tuple[str
     ],
 )
 def test_sizes(text: str, size: int) -> None:
-    assert sandbox.size(text) == size
+    assert parse_size(text) == size
 
 
 def test_not_root_is_one_line(tmp_path: Path) -> None:

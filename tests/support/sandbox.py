@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from lxcfs_py import own_cgroup, syscalls
+from lxcfs_py import syscalls
 from lxcfs_py.daemon.mountpoint import SOURCE
+from lxcfs_py.sandbox import cgroup
 
 SECONDS = 30.0
 """The deadline of everything that is waited for; the machine may be busy."""
@@ -72,7 +73,7 @@ def cgroups(owner: int) -> list[Path]:
     """The cgroups, in all hierarchies, that belong to a `try`."""
     return [
         path
-        for hierarchy in own_cgroup.hierarchies()
+        for hierarchy in cgroup.hierarchies()
         for path in Path(hierarchy.root).glob(f"lxcfs-py-try-{owner}-*")
     ]
 
@@ -170,5 +171,5 @@ def served_files(directory: Path) -> Iterator[Path]:
 
 def dead_owner_name() -> str:
     """The name that a process, dead by now, would have given to its cgroup."""
-    script = "from lxcfs_py import owned; print(owned.own_name())"
+    script = "from lxcfs_py.sandbox import names; print(names.own_name())"
     return subprocess.check_output([sys.executable, "-c", script], text=True).strip()

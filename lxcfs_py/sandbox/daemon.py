@@ -13,8 +13,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from lxcfs_py import owned
 from lxcfs_py.errors import CannotRun
+from lxcfs_py.sandbox import names
 from lxcfs_py.syscalls import (
     MNT_DETACH,
     MS_NODEV,
@@ -37,7 +37,7 @@ def private_directory() -> Iterator[str]:
 
     On disk it stays empty, so that `remove_stale` has nothing to decide.
     """
-    path = os.path.join(_DIRECTORY, owned.own_name())
+    path = os.path.join(_DIRECTORY, names.own_name())
     os.mkdir(path, 0o700)
     try:
         mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755")
@@ -51,7 +51,7 @@ def private_directory() -> Iterator[str]:
 
 def remove_stale() -> None:
     """Remove the directories that killed or crashed owners have left."""
-    for path in owned.stale(_DIRECTORY):
+    for path in names.stale(_DIRECTORY):
         with contextlib.suppress(OSError):
             os.rmdir(path)
 

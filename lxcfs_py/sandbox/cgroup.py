@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from lxcfs_py import owned
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.kernel.mountinfo import parse_mountinfo
+from lxcfs_py.sandbox import names
 
 # Limits live in the first three; the others only count. v1's "blkio" is v2's "io".
 _V1_CONTROLLERS = frozenset({"memory", "cpu", "cpuset", "cpuacct", "pids", "blkio"})
@@ -76,7 +76,7 @@ class OwnCgroup:
           CannotRun: there is no cgroup file system, a controller that a limit needs is missing, or
             the kernel refuses a limit. Nothing is left behind.
         """
-        cgroup = cls(owned.own_name(), hierarchies())
+        cgroup = cls(names.own_name(), hierarchies())
         _check(limits, cgroup._hierarchies)
         try:
             for hierarchy in cgroup._hierarchies:
@@ -111,7 +111,7 @@ class OwnCgroup:
 def remove_stale() -> None:
     """Remove the cgroups that killed or crashed owners have left, if no process is in them."""
     for hierarchy in hierarchies():
-        for path in owned.stale(hierarchy.root):
+        for path in names.stale(hierarchy.root):
             _remove_tree(path)
 
 

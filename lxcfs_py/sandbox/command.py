@@ -2,7 +2,7 @@
 
     try -- the user's process: cgroup, namespaces, signals, clean-up
      +-- a daemon of its own, if none serves at the mount point
-     +-- pid 1 of the container (sandbox_init): mounts, orphans
+     +-- pid 1 of the container (init.py): mounts, orphans
           +-- the command
 
 Whoever of them dies takes with it what is below: PR_SET_PDEATHSIG, and the kernel, which ends a pid
@@ -21,13 +21,13 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-from lxcfs_py import own_cgroup, private_daemon, sandbox_init
 from lxcfs_py.daemon.mountpoint import is_served
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import DEFAULT_MOUNTPOINT
-from lxcfs_py.own_cgroup import Limits, OwnCgroup
-from lxcfs_py.sandbox_init import FORWARDED
+from lxcfs_py.sandbox import cgroup, daemon, init
+from lxcfs_py.sandbox.cgroup import Limits, OwnCgroup
+from lxcfs_py.sandbox.init import FORWARDED
 from lxcfs_py.syscalls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     mount(None, "/", None, MS_REC | MS_SLAVE)
     with _served(arguments.mountpoint) as (served, hidden), OwnCgroup.create(limits) as cgroup:
         return _run_container(
-            sandbox_init.Container(
+            init.Container(
                 command=command or [_shell()], cgroup=cgroup, served=served, hidden=hidden
             )
         )
@@ -96,8 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def remove_stale() -> None:
     """Remove what killed or crashed `try`s have left: empty cgroups and an empty directory each."""
-    own_cgroup.remove_stale()
-    private_daemon.remove_stale()
+    cgroup.remove_stale()
+    daemon.remove_stale()
 
 
 def size(text: str) -> int:
@@ -167,13 +167,13 @@ def _served(mountpoint: str) -> Iterator[tuple[str, str | None]]:
         yield mountpoint, None
     else:
         with (
-            private_daemon.private_directory() as directory,
-            private_daemon.serve(directory) as own,
+            daemon.private_directory() as directory,
+            daemon.serve(directory) as own,
         ):
             yield own, directory
 
 
-def _run_container(container: sandbox_init.Container) -> int:
+def _run_container(container: init.Container) -> int:
     """Fork pid 1 and stand between it and the user until it ends; its exit status."""
     signal_mask = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     own_group = _has_terminal()
@@ -181,7 +181,7 @@ def _run_container(container: sandbox_init.Container) -> int:
     # Together with the signals, one thing to wait for: fcntl(2), O_ASYNC.
     fcntl.fcntl(stops, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(stops, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
-    starter = sandbox_init.Starter(
+    starter = init.Starter(
         pidfd=os.pidfd_open(os.getpid()),
         stops=tell,
         signal_mask=signal_mask,
@@ -189,29 +189,29 @@ def _run_container(container: sandbox_init.Container) -> int:
         foreground=own_group and os.tcgetpgrp(0) == os.getpgrp(),
     )
     unshare(CLONE_NEWPID)
-    init = os.fork()
-    if init == 0:
-        sandbox_init.main(container, starter)
+    pid1 = os.fork()
+    if pid1 == 0:
+        init.main(container, starter)
     try:
-        return _wait(init, stops)
+        return _wait(pid1, stops)
     finally:
         if own_group:
             _take_terminal_back()
 
 
-def _wait(init: int, stops: int) -> int:
+def _wait(pid1: int, stops: int) -> int:
     while True:
         info = signal.sigwaitinfo(_WATCHED)
         if info.si_signo == signal.SIGCHLD:
-            pid, status = os.waitpid(init, os.WNOHANG)
-            if pid == init:
-                return sandbox_init.exit_status(status)
+            pid, status = os.waitpid(pid1, os.WNOHANG)
+            if pid == pid1:
+                return init.exit_status(status)
         elif info.si_signo == signal.SIGIO:
             with contextlib.suppress(BlockingIOError):
                 if os.read(stops, 4096):
-                    _stop_with(init)
-        elif not sandbox_init.is_for_everybody(info):
-            os.kill(init, info.si_signo)
+                    _stop_with(pid1)
+        elif not init.is_for_everybody(info):
+            os.kill(pid1, info.si_signo)
 
 
 def _stop_with(init: int) -> None:

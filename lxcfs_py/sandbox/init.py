@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.own_cgroup import OwnCgroup
+from lxcfs_py.sandbox.cgroup import OwnCgroup
 from lxcfs_py.syscalls import (
     CLONE_NEWCGROUP,
     CLONE_NEWNS,

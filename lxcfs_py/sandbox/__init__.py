@@ -1,0 +1,1 @@
+"""`lxcfs-py try`: a throw-away container, without a runtime."""
