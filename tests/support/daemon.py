@@ -85,8 +85,9 @@ def running_daemon(
     """
     prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
     # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
-    with TemporaryDirectory(prefix=prefix) as name:
+    with TemporaryDirectory(prefix=prefix) as name, ExitStack() as stack:
         directory = Path(name)
+        stack.callback(unmount_below, directory)
         directory.chmod(0o755)  # unprivileged containers come through it
         (directory / "mnt").mkdir()
         with _running_in(directory, "log", options, code) as daemon:
@@ -100,7 +101,6 @@ def _running_in(
     mountpoint, log = directory / "mnt", directory / log_name
     socket_path = directory / f"notify-{next(_numbers)}"
     with ExitStack() as stack:
-        stack.callback(unmount_below, directory)
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         notify.bind(str(socket_path))
         process = _start(_command(directory, mountpoint, options), socket_path, log, code)
