@@ -110,8 +110,19 @@ def journal_path(tmp_path: Path) -> str:
     return str(tmp_path / "journal")
 
 
-def _journal(path: str) -> Journal:
-    return Journal(path, layout=_LAYOUT)
+def _journal(path: str, *, again: bool = True) -> Journal:
+    journal = Journal(path, layout=_LAYOUT)
+    journal.asked(again=again)
+    return journal
+
+
+def test_the_same_change_by_a_later_request_is_another(journal_path: str) -> None:
+    """The worker died when the answer was out already."""
+    first = _journal(journal_path, again=False)
+    first.begin("mkdir", 12)
+    first.done()
+
+    assert _journal(journal_path, again=False).begin("mkdir", 12) == (State.NOTHING, 0)
 
 
 def test_a_change_that_was_begun_is_known_again(journal_path: str) -> None:

@@ -493,6 +493,10 @@ class CgroupTree:
         self._listings.pop(fh, None)
         self._opened.release(fh)
 
+    def asked(self, *, again: bool) -> None:
+        """A request begins; `again`: an earlier worker may have carried it out."""
+        self._journal.asked(again=again)
+
     def answered(self) -> None:
         """The answer to the last request is out."""
         self._journal.answered()

@@ -66,6 +66,9 @@ class Answers(Protocol):
     def poll_now(self, handle: int, waiter: int) -> int:
         """POLL: the events that are ready."""
 
+    def asked(self, *, again: bool) -> None:
+        """libfuse gets a request; `again`: an earlier worker may have carried it out."""
+
     def answered(self) -> None:
         """Whoever asked libfuse last has their answer."""
 
@@ -172,6 +175,7 @@ class Front:
 
     def _pass_on(self, unique: int, size: int) -> bool:
         """Give a request to libfuse; False if it is too long for the socket, and was refused."""
+        self._answers.asked(again=wire.is_resent(unique))
         try:
             self._libfuse.send(self._view[:size])
         except OSError as error:

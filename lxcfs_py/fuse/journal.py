@@ -1,9 +1,8 @@
 """What is being changed in the cgroup tree, in memory that outlives a worker.
 
-When a worker dies, the kernel delivers again what it had in hand (FUSE_NOTIFY_RESEND), before
-anything else: a mkdir that was carried out must not be answered EEXIST then. So a change is noted
-when it has been decided on and again when it is done, and forgotten when the answer is out. The
-first change that a new worker is asked for is the one delivered again, if it is the same in all.
+When a worker dies, the kernel delivers again what it had in hand (FUSE_NOTIFY_RESEND), and says so
+in the request: a mkdir that was carried out must not be answered EEXIST then. So a change is noted
+when it has been decided on and again when it is done, and forgotten when the answer is out.
 
 One change at a time: a worker answers one request after the other.
 """
@@ -41,6 +40,11 @@ class Journal:
         )
         self._inherited_state = State(state)
         self._current = b""
+        self._again = False
+
+    def asked(self, *, again: bool) -> None:
+        """A request begins; `again`: it was delivered before."""
+        self._again = again
 
     def begin(self, *change: object, cgroup: int = 0) -> tuple[State, int]:
         """Note that a change will be carried out now.
@@ -54,7 +58,7 @@ class Journal:
         """
         digest = hashlib.blake2b(repr(change).encode(), digest_size=16).digest()
         state, self._inherited_state = self._inherited_state, State.NOTHING
-        if state and digest == self._inherited:
+        if self._again and state and digest == self._inherited:
             self._current = digest
             return state, self._result if state is State.DONE else self._cgroup
         self._current = digest

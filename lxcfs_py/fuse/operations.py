@@ -248,6 +248,11 @@ class Operations(pyfuse3.Operations):
         """The last descriptor of a handle was closed."""
         self._of_handle(handle).release(handle)
 
+    def asked(self, *, again: bool) -> None:
+        """A request begins; `again`: an earlier worker may have carried it out."""
+        if self._cgroups is not None:
+            self._cgroups.asked(again=again)
+
     def answered(self) -> None:
         """Whoever asked last has their answer."""
         if self._cgroups is not None:

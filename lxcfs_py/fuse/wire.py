@@ -39,6 +39,11 @@ _NOTIFY_POLL_OUT = struct.Struct("=IiQQ")
 _INVAL_INODE_OUT = struct.Struct("=IiQ Qqq")
 
 
+def is_resent(unique: int) -> bool:
+    """FUSE_UNIQUE_RESEND: whether a request was delivered before, to a worker that has ended."""
+    return bool(unique >> 63)
+
+
 class Poll(NamedTuple):
     """A POLL."""
 
