@@ -5,13 +5,15 @@ cgroup the asking process sits in. A process of our own pid namespace is judged 
 and in the root of every hierarchy it is the host. pid_namespaces(7), ioctl_nsfs(2).
 """
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 
 from lxcfs_py.container import Container, Machine, StateKeeper, boottime
 from lxcfs_py.container_state import ContainerState, pack, unpack
-from lxcfs_py.host import read_all
+from lxcfs_py.host import MAX_AGE, read_all
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
     parse_ns_pids,
@@ -20,7 +22,7 @@ from lxcfs_py.kernel.pid import (
 )
 from lxcfs_py.kernel.proc_stat import USER_HZ
 from lxcfs_py.state_file import Key, StateFile
-from lxcfs_py.subject import HOST, Subject, subject
+from lxcfs_py.subject import HOST, Subject, Visitor, subject
 from lxcfs_py.syscalls import PER_LINUX32, PER_MASK, ns_get_pid_in_pidns, ns_get_tgid_from_pidns
 
 _READ_SIZE = 8 * 1024
@@ -62,6 +64,7 @@ class _Namespace(Container):
         self._namespace = namespace
         self._membership_file = membership
         self._started = key.number / USER_HZ
+        self._recent, self._asked_at = b"", 0.0
         machine.descriptors.count += 2
 
     @property
@@ -70,7 +73,24 @@ class _Namespace(Container):
         return subject(self.key.pid, self.key.number)
 
     def refresh(self) -> None:
-        self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))
+        self._moved_to(self.membership())
+
+    def membership(self) -> bytes:
+        """The init's /proc/PID/cgroup. Raises OSError: ESRCH, the container has ended."""
+        return os.pread(self._membership_file, _READ_SIZE, 0)
+
+    def recent_membership(self) -> bytes:
+        """The same, at most 10 ms old: a walk through a tree is many questions."""
+        now = time.monotonic()
+        if now - self._asked_at >= MAX_AGE:
+            self._recent = self.membership()
+            self._asked_at = now
+        return self._recent
+
+    @property
+    def descriptor(self) -> int:
+        """The pid namespace."""
+        return self._namespace
 
     def age(self) -> float | None:
         return boottime() - self._started
@@ -173,6 +193,40 @@ class Containers:
             return HOST
         return subject(thread, _start_time(thread))
 
+    def visitor(self, thread: int) -> Visitor:
+        """Who a thread is in the cgroup tree.
+
+        Raises:
+          OSError: it has ended, or cannot be seen: nobody may be taken for the host here.
+        """
+        if not thread:
+            raise ProcessLookupError(errno.ESRCH, "a caller that cannot be seen")
+        namespace = _namespace_of(thread)
+        if namespace == self._own_namespace:
+            return Visitor(Subject(thread, 0), True, _read(f"/proc/{thread}/cgroup"))
+        known = self._by_namespace.get(namespace) or self._admit(thread, namespace)
+        known.used_at = boottime()
+        return Visitor(known.subject, False, known.recent_membership())
+
+    def visitor_again(self, who: Subject) -> Visitor:
+        """Who a container is in the cgroup tree: that of an earlier visitor.
+
+        Raises:
+          OSError: it has ended.
+        """
+        known = self._namespace(who)
+        return Visitor(who, False, known.recent_membership())
+
+    def pid_namespace(self, who: Subject) -> int:
+        """A container's pid namespace, as a descriptor that stays ours."""
+        return self._namespace(who).descriptor
+
+    def _namespace(self, who: Subject) -> _Namespace:
+        container = self._by_subject.get(who) or self._find(who)
+        if not isinstance(container, _Namespace):
+            raise ProcessLookupError(errno.ESRCH, f"process {who.pid} is no container's init")
+        return container
+
     def container(self, who: Subject) -> Container | None:
         """The container that a handle carries, ready to be asked; None: the host.
 
@@ -267,6 +321,7 @@ class Containers:
         self._remove(container)
 
     def _remove(self, container: Container) -> None:
+        container.removed = True
         _discard(self._by_namespace, container)
         _discard(self._by_subject, container)
         _discard(self._by_membership, container)

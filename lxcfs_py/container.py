@@ -78,6 +78,8 @@ class Container(ABC):
         self.key = key
         self.state = states.read(key)
         self.used_at = 0.0
+        self.removed = False
+        """Whoever still has it must not ask it: it would open what nobody closes."""
         self._states = states
         self._changed = False
         self._machine = machine

@@ -48,20 +48,17 @@ def pack(state: ContainerState, cpus: int) -> bytes:
         cpu.usage.nice_usec,
         cpu.overdraft,
     )
-    return head + b"".join([_pack_cpu(cpu, number) for number in range(cpus)])
+    shown = frozenset(cpu.shown)
+    return head + b"".join([_pack_cpu(cpu, number, number in shown) for number in range(cpus)])
 
 
-def _pack_cpu(state: CpuTimesState, number: int) -> bytes:
+def _pack_cpu(state: CpuTimesState, number: int, is_shown: bool) -> bytes:
     counters = state.cpus.get(number)
     usage = None if state.usage.per_cpu is None else state.usage.per_cpu.get(number)
-    flags = (
-        (_KNOWN if counters else 0)
-        | (_SHOWN if number in state.shown else 0)
-        | (_COUNTED if usage else 0)
-    )
-    shown = counters or Counters()
+    flags = (_KNOWN if counters else 0) | (_SHOWN if is_shown else 0) | (_COUNTED if usage else 0)
+    has = counters or Counters()
     user, system = usage or (0, 0)
-    return _CPU.pack(shown.user, shown.nice, shown.system, shown.idle, user, system, flags)
+    return _CPU.pack(has.user, has.nice, has.system, has.idle, user, system, flags)
 
 
 def unpack(record: bytes) -> ContainerState:

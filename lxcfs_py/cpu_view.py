@@ -25,7 +25,8 @@ def view_of(
       quota: CPUs; None for no limit.
       by_quota: whether the quota bounds the number of CPUs; the capacity it always bounds.
     """
-    allowed = tuple(online) if mask is None else tuple(cpu for cpu in mask if cpu in online)
+    present = frozenset(online)
+    allowed = tuple(online) if mask is None else tuple(cpu for cpu in mask if cpu in present)
     # A mask whose last CPU has just gone offline: the kernel moves on to the parent's.
     allowed = allowed or tuple(online)
     count = len(allowed)

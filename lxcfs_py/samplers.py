@@ -19,6 +19,8 @@ async def sample_loads(containers: Containers) -> None:
     while True:
         await trio.sleep(INTERVAL)
         for container in containers:
+            if container.removed:  # while we were waiting, to make room
+                continue
             try:
                 container.refresh()
                 # Most containers sleep most of the time: one read tells.

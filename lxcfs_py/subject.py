@@ -22,3 +22,14 @@ HOST = Subject(0, 0)
 def subject(pid: int, start_time: int) -> Subject:
     """The subject that a process is."""
     return Subject(pid, start_time & ((1 << START_BITS) - 1))
+
+
+class Visitor(NamedTuple):
+    """Who asks in the cgroup tree."""
+
+    who: Subject
+    """The container's init; of a process of our own pid namespace, itself, with no start time."""
+    is_host: bool
+    """It is of our own pid namespace: pids need no translation."""
+    membership: bytes
+    """The text of /proc/PID/cgroup that says where its cgroups are."""

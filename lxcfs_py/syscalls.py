@@ -47,8 +47,12 @@ PR_SET_PDEATHSIG = 1
 
 _NSIO = 0xB7
 # Since Linux kernel commit ca567df74a28 ("nsfs: add pid translation ioctls") (v6.11).
+NS_GET_PID_FROM_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 6
 NS_GET_TGID_FROM_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 7
 NS_GET_PID_IN_PIDNS = (2 << 30) | (4 << 16) | (_NSIO << 8) | 8
+
+# Since Linux kernel commit a7306ed8d94a ("nsfs: add ioctl to get a parent namespace") (v4.9).
+NS_GET_PARENT = (_NSIO << 8) | 2
 
 # Numbers that are the same on every architecture but alpha: scripts/syscall.tbl.
 _OPEN_TREE = 428
@@ -174,6 +178,54 @@ def ns_get_pid_in_pidns(pid_namespace: int, thread: int) -> int:
     return fcntl.ioctl(pid_namespace, NS_GET_PID_IN_PIDNS, thread)
 
 
+def ns_get_pid_from_pidns(pid_namespace: int, thread: int) -> int:
+    """Our own number for the thread that is `thread` in the pid namespace behind a descriptor.
+
+    Raises: as ns_get_tgid_from_pidns().
+    """
+    return fcntl.ioctl(pid_namespace, NS_GET_PID_FROM_PIDNS, thread)
+
+
+def ns_get_parent(namespace: int) -> int:
+    """A descriptor of the parent of the pid namespace behind a descriptor; the caller closes it.
+
+    Raises:
+      OSError: EPERM, the parent is outside of our own namespace.
+    """
+    descriptor = fcntl.ioctl(namespace, NS_GET_PARENT)
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
+# struct file_handle with a kernfs id: size and type of what follows, and the id.
+_FILE_HANDLE = struct.Struct("=IiQ")
+_FILEID_KERNFS = 0xFE  # include/linux/exportfs.h
+_open_by_handle_at = _libc.open_by_handle_at
+_open_by_handle_at.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
+
+
+def open_kernfs_directory(mount: int, number: int) -> int:
+    """open_by_handle_at(2) of a directory of sysfs or cgroupfs by its inode number; the caller
+    closes it.
+
+    Since Linux kernel commit aa8188253474 ("kernfs: add exportfs operations") (v4.14).
+
+    Args:
+      mount: any descriptor of the file system.
+
+    Raises:
+      OSError: ESTALE, there is none of this number any more; ENOTDIR, it is a file; EPERM without
+        CAP_DAC_READ_SEARCH.
+    """
+    handle = _FILE_HANDLE.pack(8, _FILEID_KERNFS, number)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    descriptor: int = _open_by_handle_at(mount, handle, flags)
+    if descriptor == -1:
+        error = ctypes.get_errno()
+        raise OSError(error, f"open_by_handle_at: {os.strerror(error)}", str(number))
+    return descriptor
+
+
 def notify_ready(address: str | None) -> None:
     """Tell whoever started us that we serve: sd_notify(3)'s READY=1 on `$NOTIFY_SOCKET`."""
     import socket
@@ -189,11 +241,6 @@ _FUSE_NOTIFY_POLL = 1
 _FUSE_NOTIFY_RESEND = 7
 _FUSE_POLL_WAKEUP = struct.Struct("=IiQQ")
 """A header, and the kernel's number of an open file, `kh`."""
-
-
-def parse_poll_notification(message: bytes) -> int:
-    """The `kh` of the file that a FUSE_NOTIFY_POLL message is about."""
-    return int(_FUSE_POLL_WAKEUP.unpack(message)[3])
 
 
 def fuse_notify_poll(connection: int, kh: int) -> None:

@@ -285,6 +285,28 @@ def test_with_the_same_cpus_no_time_is_lost_or_made(steps: list[Step], per_cpu: 
     assert 0 <= (used.user_usec + used.system_usec) / 10_000 - busy <= 3 * 3 + 0.01
 
 
+@given(
+    st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1)), min_size=1, max_size=10),
+    st.floats(0.01, 4),
+)
+def test_busy_and_idle_are_the_capacity_times_the_age(
+    steps: list[tuple[float, float]], quota: float
+) -> None:
+    """While the container uses no more than its quota; to a tick for each column."""
+    view = view_of(online=range(4), mask=None, quota=quota)
+    age, used = 0, 0
+    state: CpuTimesState | None = None
+    for seconds, part in steps:
+        age += int(seconds * 1e6)
+        used += int(seconds * 1e6 * part * quota)
+        state = advance(state, Sample(10**9 + age, age, view, CpuUsage(used, 0)))
+
+    assert state is not None
+    lines = ticks(state)
+    total = sum(map(sum, lines))
+    assert 0 <= age * view.capacity / 10_000 - total <= 4 * 2 + 0.01
+
+
 # -- load averages -----------------------------------------------------------------------------
 
 _VECTORS = [

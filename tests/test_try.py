@@ -270,9 +270,10 @@ def test_ctrl_c_reaches_the_command_once(served: Path) -> None:
 def test_ctrl_z_stops_the_job_and_fg_continues_it(served: Path) -> None:
     with Terminal(["bash", "--norc", "--noprofile", "-i"]) as terminal:
         terminal.expect("# ")
-        terminal.type(
-            shlex.join(command(served, "--", "sh", "-c", "echo re''ady; sed -u s/^/got-/")) + "\n"
-        )
+        # exec: the shell waits until the command has stopped, not until its children have, and a
+        # child that has not yet takes what is typed.
+        script = "echo re''ady; exec sed -u s/^/got-/"
+        terminal.type(shlex.join(command(served, "--", "sh", "-c", script)) + "\n")
         terminal.expect("ready\r\n")
         terminal.type("one\n")
         terminal.expect("got-one")

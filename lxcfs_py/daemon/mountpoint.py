@@ -61,13 +61,17 @@ def _is_dead(mountpoint: str) -> bool:
     try:
         os.stat(mountpoint)
     except OSError as error:
-        return error.errno == errno.ENOTCONN
+        # ECONNABORTED: its daemon has ended while we were asking.
+        return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False
 
 
 def mount_at(mountpoint: str) -> Mount | None:
     """What is mounted on a directory."""
-    path = os.path.realpath(mountpoint)
+    return _topmost(os.path.realpath(mountpoint))
+
+
+def _topmost(path: str) -> Mount | None:
     with open("/proc/self/mountinfo", "rb") as file:
         mounts = list(parse_mountinfo(file.read()))
     return next((mount for mount in reversed(mounts) if mount.mountpoint == path), None)
@@ -99,10 +103,30 @@ def mount_fuse(mountpoint: str, options: tuple[str, ...] = ()) -> int:
     return connection
 
 
-def unmount(mountpoint: str) -> None:
-    """Take our mount down; mounts of it in containers stay, and end with the connection."""
-    try:
-        umount2(mountpoint, MNT_DETACH)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # somebody did already
-            _log.warning("%s: cannot unmount: %s", mountpoint, error.strerror)
+class OurMount:
+    """Our place, to be told from what others mount over it or in our stead.
+
+    Made before we mount, because it asks of the directory what then only we could answer.
+    """
+
+    def __init__(self, mountpoint: str) -> None:
+        self._path = os.path.realpath(mountpoint)
+        self._device: str | None = None
+
+    def made(self) -> None:
+        """The mount is there now."""
+        mount = _topmost(self._path)
+        self._device = None if mount is None else mount.device
+
+    def unmount(self) -> None:
+        """Take it down; mounts of it in containers stay, and end with the connection."""
+        found = _topmost(self._path)
+        if found is None:
+            return  # somebody did already
+        if found.device != self._device:
+            _log.warning("%s: %s is mounted over it: left alone", self._path, found.source)
+            return
+        try:
+            umount2(self._path, MNT_DETACH)
+        except OSError as error:
+            _log.warning("%s: cannot unmount: %s", self._path, error.strerror)

@@ -36,7 +36,7 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
 from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.daemon.kept import kept_file
-from lxcfs_py.daemon.mountpoint import mount_fuse, prepare, unmount
+from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
 from lxcfs_py.daemon.pidfile import Pidfile
 from lxcfs_py.daemon.status import Status, Upgrade
 from lxcfs_py.options import Options
@@ -68,12 +68,14 @@ def run(options: Options) -> int:
     with Pidfile(options.pidfile):
         prepare(options.mountpoint)
         signals = _Signals()
+        ours = OurMount(options.mountpoint)
         descriptor = mount_fuse(options.mountpoint, options.fuse_options)
+        ours.made()
         try:
             connection = Connection(descriptor, os.read(descriptor, _INIT_SIZE), time.time_ns())
             return _Supervisor(options, connection, signals).run()
         finally:
-            unmount(options.mountpoint)
+            ours.unmount()
             os.close(descriptor)
 
 

@@ -6,12 +6,15 @@ Forked from the template, told by the supervisor when to begin. It may die at an
 import logging
 import os
 import resource
+import socket
+from typing import NamedTuple
 
 import pyfuse3
 import trio
 
 from lxcfs_py.caller import Containers
 from lxcfs_py.cgroup import Descriptors, discover
+from lxcfs_py.cgroup.tree import branches
 from lxcfs_py.container import Machine
 from lxcfs_py.container_state import LAYOUT, record_size
 from lxcfs_py.daemon.channel import (
@@ -34,18 +37,25 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
+from lxcfs_py.fuse.cgroup_nodes import FileNames
+from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
+from lxcfs_py.fuse.front import serve
+from lxcfs_py.fuse.journal import Journal
+from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
+from lxcfs_py.fuse.open_files import OpenFiles
 from lxcfs_py.fuse.operations import Operations
-from lxcfs_py.fuse.session import serve
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.fuse.tree import build_tree
+from lxcfs_py.fuse.tree import add_links, build_tree
 from lxcfs_py.fuse.triggers import Inherited, Triggers
+from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.options import Options
 from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
+from lxcfs_py.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
@@ -67,33 +77,21 @@ class Prepared:
             cpus_compact=options.cpu_numbering == "compact",
         )
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
-        files = (file for file in VIRTUAL_FILES if self.host.has(file.path))
-        self.tree = build_tree(files, (CPU_DIRECTORY,), mounted_at_ns)
+        self.tree = build_tree(
+            (file for file in VIRTUAL_FILES if self.host.has(file.path)),
+            (CPU_DIRECTORY, CGROUP_DIRECTORY),
+            lambda path: len(self.host.text(path)),
+            mounted_at_ns,
+        )
         self.host.close()  # a worker opens its own
 
 
-class _Handover(Operations):
-    """Takes over a connection that was mounted, and initialised, by others.
-
-    libfuse is told to use a socket in which the supervisor has put the kernel's FUSE_INIT message.
-    While libfuse is at that message, `init` puts the connection itself in the socket's place, and
-    the answer goes to the kernel. (When it has had one from an earlier worker it says ENOENT, which
-    libfuse takes for an interrupted request.)
-    """
+class _Requests(NamedTuple):
+    """Where they come from."""
 
     connection: int
-    init_socket: int
-    channel: Channel
-
-    def init(self) -> None:
-        os.dup2(self.connection, self.init_socket)
-        os.close(self.connection)
-
-    def initialised(self) -> None:
-        """The kernel has our answer."""
-        self.channel.send(READY)
-        if self._triggers is not None:
-            self._triggers.wake_pollers()
+    init: bytes
+    """FUSE_INIT, which the kernel sends but once."""
 
 
 class _Keeper:
@@ -142,43 +140,83 @@ def work(
         descriptors_max=descriptors_max,
     )
     containers.restore()
-    handover = (connection, init_socket, channel)
-    trio.run(_serve, prepared, host_text_only, containers, handover, inherited)
+    requests = _Requests(connection, Channel.from_descriptor(init_socket).receive()[0])
+    trio.run(_serve, prepared, host_text_only, containers, requests, channel, inherited)
 
 
 async def _serve(
     prepared: Prepared,
     host_text_only: bool,
     containers: Containers,
-    handover: tuple[int, int, Channel],
+    requests: _Requests,
+    channel: Channel,
     inherited: list[Inherited],
 ) -> None:
     options = prepared.options
-    _, session, channel = handover
+    # Handles are a connection's: another mount's are nobody's.
+    layout = b"%d" % prepared.mounted_at_ns
+    texts = Texts(kept_file(options, "texts"), layout=layout)
+    cgroups = _cgroup_tree(prepared, containers, texts, layout)
+    if cgroups is not None:
+        add_links(prepared.tree, CGROUP_DIRECTORY, cgroups.roots())
     async with trio.open_nursery() as nursery:
         triggers = None
         if options.enable_psi_poll:
-            triggers = Triggers(nursery, containers, _Keeper(channel), session)
+            triggers = Triggers(nursery, containers, _Keeper(channel))
             triggers.take_over(inherited)
-        operations = _Handover(
+        virtual = VirtualTree(
             containers,
             prepared.tree,
             Sysfs(),
-            # Handles are a connection's: another mount's texts are nobody's.
-            Texts(kept_file(options, "texts"), layout=b"%d" % prepared.mounted_at_ns),
+            texts,
             Fallback(strict=options.strict),
             triggers,
         )
-        operations.host_text_only = host_text_only
-        operations.connection, operations.init_socket, operations.channel = handover
+        virtual.host_text_only = host_text_only
+        operations = Operations(virtual, cgroups)
+        # The first thing that libfuse wants is FUSE_INIT. The kernel's answer to having it answered
+        # again, ENOENT, is dropped (front.py).
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.send(requests.init)
         settings = {"debug"} if options.debug_fuse else set()
-        pyfuse3.init(operations, f"/dev/fd/{operations.init_socket}", settings)
+        # libfuse takes an open descriptor by this name, and does not mount.
+        pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)
-        nursery.start_soon(_beat, operations.channel)
-        nursery.start_soon(_obey, operations)
-        await serve(operations.initialised)
-        operations.channel.send(UNMOUNTED)
+        nursery.start_soon(_beat, channel)
+        nursery.start_soon(_obey, virtual, channel)
+
+        def initialised() -> None:
+            channel.send(READY)
+            if triggers is not None:
+                triggers.wake_pollers(requests.connection)
+
+        polled = None if triggers is None else triggers.polled
+        await serve(requests.connection, ours, operations, initialised, polled)
+        channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
+
+
+def _cgroup_tree(
+    prepared: Prepared, containers: Containers, texts: Texts, layout: bytes
+) -> CgroupTree | None:
+    """The cgroup tree; None where we may not open cgroups by their ids."""
+    options = prepared.options
+    found = branches(prepared.machine.hierarchies)
+    try:
+        for branch in found:
+            branch.check()
+    except OSError as error:
+        _log.warning("no cgroup tree is served: %s", error)
+        return None
+    return CgroupTree(
+        found,
+        Visitors(containers, found),
+        FileNames(kept_file(options, "names"), layout=layout),
+        OpenFiles(kept_file(options, "open"), layout=layout),
+        texts,
+        Journal(kept_file(options, "journal"), layout=layout),
+        time_ns=prepared.mounted_at_ns,
+    )
 
 
 async def _beat(channel: Channel) -> None:
@@ -187,16 +225,16 @@ async def _beat(channel: Channel) -> None:
         channel.send(BEAT)
 
 
-async def _obey(operations: _Handover) -> None:
+async def _obey(virtual: VirtualTree, channel: Channel) -> None:
     """Do what the supervisor says; without one, end."""
     while True:
-        await trio.lowlevel.wait_readable(operations.channel.fileno())
-        message, _ = operations.channel.receive()
+        await trio.lowlevel.wait_readable(channel.fileno())
+        message, _ = channel.receive()
         if message in (HOST_ON, HOST_OFF):
-            operations.host_text_only = message == HOST_ON
+            virtual.host_text_only = message == HOST_ON
         elif message in (FINISH, b""):
             # No handler awaits: whoever is here has answered everything it has read.
-            operations.channel.send(FINISH)
+            channel.send(FINISH)
             os._exit(0)
 
 

@@ -79,7 +79,7 @@ class VirtualFile(Generic[T]):
     path: str
     """`proc/meminfo`."""
     number: int
-    """In file handles, 1 to 62: never changed, never used again, so that a handle outlives us."""
+    """In file handles, 1 to 61: never changed, never used again, so that a handle outlives us."""
     gather: Callable[[Sources], T | None]
     """Collect the inputs; None: the host's text is what this container sees."""
     render: Callable[[T], bytes]

@@ -35,15 +35,20 @@ def answers(
     async def answer(self: Self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return handler(self, *args, **kwargs)
-        except pyfuse3.FUSEError:
-            raise
-        except OSError as error:
-            raise pyfuse3.FUSEError(error.errno or errno.EIO) from error
         except Exception as error:
-            _log.exception("%s failed", handler.__name__)
-            raise pyfuse3.FUSEError(errno.EIO) from error
+            raise pyfuse3.FUSEError(errno_of(error, handler.__name__)) from error
 
     return answer
+
+
+def errno_of(error: Exception, request: str) -> int:
+    """What a request that failed is answered with."""
+    if isinstance(error, pyfuse3.FUSEError):
+        return error.errno
+    if isinstance(error, OSError):
+        return error.errno or errno.EIO
+    _log.error("%s failed", request, exc_info=error)
+    return errno.EIO
 
 
 class Fallback:

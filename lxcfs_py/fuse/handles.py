@@ -14,12 +14,16 @@ _PID_BITS = 22  # the kernel's own limit: include/linux/threads.h, PID_MAX_LIMIT
 _FILE_BITS = 6
 _SERIAL_BITS = 64 - _FILE_BITS - _PID_BITS - START_BITS
 NODE_BITS = 56
+FILE_SHIFT = 64 - _FILE_BITS
+"""What is above it says which file, or what else a handle is."""
 
 # Numbers of files that are not one of VIRTUAL_FILES.
 NODE = 0
 """The handle is of a node of the host's sysfs: its inode number, in 56 bits."""
 CPU_DIRECTORY = 63
 """The listing of the directory of CPUs, for somebody."""
+CGROUP = 62
+"""The handle is of the cgroup tree: open_files.py says what it means."""
 
 
 class Handle(NamedTuple):

@@ -1,59 +1,71 @@
-"""The requests: one short method for each.
+"""The requests: one short method for each, that asks whose node or handle it is.
 
-Handlers are plain methods that `answers` (errors.py) turns into pyfuse3's. A caller is known at
-lookup, opendir and open only; a handle carries whom it was opened for (handles.py), and a read at
-offset 0 renders anew for them.
+Handlers are plain methods. Those that end in `_now` front.py calls, for the requests that a read of
+a file is made of; `answers` (errors.py) turns the others into pyfuse3's. Node ids of the cgroup
+tree have something in their upper bits, those that come from paths have not (nodes.py); handles
+tell in their first bits (handles.py).
 """
 
 import errno
-import os
-import stat
-from collections.abc import Mapping
 from typing import Protocol
 
 import pyfuse3
 
-from lxcfs_py.files import AnyVirtualFile, Sources
-from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse import handles
-from lxcfs_py.fuse.errors import Fallback, answers
-from lxcfs_py.fuse.handles import Serials
-from lxcfs_py.fuse.nodes import inode_of
-from lxcfs_py.fuse.sysfs import Sysfs
-from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.fuse.tree import Node
-from lxcfs_py.fuse.triggers import Triggers
-from lxcfs_py.resources import CpuView
-from lxcfs_py.subject import HOST, Subject
-
-_HAS_32_BIT_TEXT = os.uname().machine == "aarch64"
-_WRITING = os.O_WRONLY | os.O_RDWR
+from lxcfs_py.fuse.cgroup_tree import CgroupTree
+from lxcfs_py.fuse.errors import answers
+from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY, inode_of
+from lxcfs_py.fuse.virtual import VirtualTree, refusal
+from lxcfs_py.fuse.wire import Caller
 
 
-class Asked(Sources, Protocol):
-    """A container that can be asked."""
+class Backend(Protocol):
+    """A part of the tree. Errors are OSErrors."""
 
-    def close_files(self) -> None:
-        """Forget the descriptors of its cgroups."""
+    def lookup(self, parent: int, name: bytes, ctx: Caller, /) -> pyfuse3.EntryAttributes:
+        """A name in a directory."""
 
-    def save(self) -> None:
-        """Keep what has come of its counters."""
+    def getattr(self, node: int, ctx: Caller, /) -> pyfuse3.EntryAttributes:
+        """The attributes of a node."""
 
+    def setattr(
+        self,
+        node: int,
+        wanted: pyfuse3.EntryAttributes,
+        fields: pyfuse3.SetattrFields,
+        ctx: Caller,
+        /,
+    ) -> pyfuse3.EntryAttributes:
+        """Change attributes; returns what they are then."""
 
-class Callers(Protocol):
-    """From a thread to its container: what of caller.py is needed here."""
+    def access(self, node: int, mode: int, ctx: Caller, /) -> bool:
+        """Whether a caller may do something."""
 
-    def subject_of(self, thread: int) -> Subject:
-        """Whose cgroups decide what a thread sees."""
+    def mkdir(
+        self, parent: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext, /
+    ) -> pyfuse3.EntryAttributes:
+        """Make a directory."""
 
-    def container(self, who: Subject) -> Asked | None:
-        """The container of a subject; None: the host. Raises OSError if it has ended."""
+    def rmdir(self, parent: int, name: bytes, ctx: Caller, /) -> None:
+        """Remove a directory."""
 
-    def is_32_bit(self, thread: int) -> bool:
-        """Whether a thread wants to be told of a 32-bit machine."""
+    def opendir(self, node: int, ctx: Caller, /) -> int:
+        """A handle for a listing."""
 
-    def host_text(self, path: str) -> bytes:
-        """The host's own file."""
+    def readdir(self, fh: int, start: int, token: pyfuse3.ReaddirToken, /) -> None:
+        """The entries from a position on."""
+
+    def open(self, node: int, flags: int, ctx: Caller, /) -> pyfuse3.FileInfo:
+        """A handle for reading and writing."""
+
+    def read(self, fh: int, off: int, size: int, /) -> bytes:
+        """A part of a file."""
+
+    def write(self, fh: int, off: int, text: bytes, /) -> int:
+        """Write to a file; returns how much was."""
+
+    def release(self, fh: int, /) -> None:
+        """The last descriptor of a handle was closed."""
 
 
 class Operations(pyfuse3.Operations):
@@ -62,36 +74,23 @@ class Operations(pyfuse3.Operations):
     supports_dot_lookup = False
     enable_writeback_cache = False
 
-    def __init__(
-        self,
-        callers: Callers,
-        tree: Mapping[int, Node],
-        sysfs: Sysfs,
-        texts: Texts,
-        fallback: Fallback,
-        triggers: Triggers | None,
-    ) -> None:
-        """Serve a tree; `triggers` is None if pressure files take none."""
+    def __init__(self, virtual: VirtualTree, cgroups: CgroupTree | None) -> None:
+        """Serve; `cgroups` is None where there is no cgroup tree."""
         super().__init__()
-        self._callers = callers
-        self._tree = tree
-        self._sysfs = sysfs
-        self._fallback = fallback
-        self._triggers = triggers
-        self._texts = texts
-        self._serials = Serials()
-        self._files: dict[int, AnyVirtualFile] = {
-            file.number: file
-            for node in tree.values()
-            for file in (node.file, node.file and node.file.for_32_bit)
-            if file is not None
-        }
-        self._cpu_directory = inode_of(CPU_DIRECTORY)
-        self.host_text_only = False
-        """Everybody sees the host's text."""
+        self._virtual = virtual
+        self._cgroups = cgroups
+        self._roots = {} if cgroups is None else cgroups.roots()
+        self._cgroup_directory = inode_of(CGROUP_DIRECTORY)
 
     def init(self) -> None:
         """The connection is up."""
+
+    def _of_node(self, node: int) -> Backend:
+        return self._cgroups if self._cgroups and node >> handles.NODE_BITS else self._virtual
+
+    def _of_handle(self, fh: int) -> Backend:
+        in_cgroups = fh >> handles.FILE_SHIFT == handles.CGROUP
+        return self._cgroups if self._cgroups and in_cgroups else self._virtual
 
     # -- names and attributes ---------------------------------------------------------------------
 
@@ -100,27 +99,14 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
-        directory = self._tree.get(parent_inode)
-        if directory is not None:
-            child = directory.children.get(name)
-            if child is not None:
-                return self._attributes(child.attributes.st_ino)
-            if parent_inode != self._cpu_directory:
-                raise pyfuse3.FUSEError(errno.ENOENT)
-        parent = self._sysfs.path(parent_inode)
-        view = self._view(ctx.pid) if parent == CPU_DIRECTORY else None
-        return self._sysfs.attributes(self._sysfs.child(parent, os.fsdecode(name), view))
+        if parent_inode == self._cgroup_directory and name in self._roots:
+            node = self._roots[name]
+            return self._of_node(node).getattr(node, ctx)
+        return self._of_node(parent_inode).lookup(parent_inode, name, ctx)
 
-    @answers
-    def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+    def getattr_now(self, node: int, caller: Caller) -> pyfuse3.EntryAttributes:
         """The attributes of a node; never computed from its content."""
-        return self._attributes(inode)
-
-    def _attributes(self, inode: int) -> pyfuse3.EntryAttributes:
-        node = self._tree.get(inode)
-        if node is not None and inode != self._cpu_directory:
-            return node.attributes
-        return self._sysfs.attributes(self._sysfs.path(inode))
+        return self._of_node(node).getattr(node, caller)
 
     @answers
     def setattr(
@@ -131,16 +117,46 @@ class Operations(pyfuse3.Operations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
-        """Nothing can be changed; truncating a pressure file is what a shell's `>` does."""
-        node = self._tree.get(inode)
-        truncate = fields.update_size and not (
-            fields.update_mode or fields.update_uid or fields.update_gid
-        )
-        if truncate and node is not None and node.file is not None and node.file.mode & 0o222:
-            return node.attributes
-        raise pyfuse3.FUSEError(errno.EACCES if truncate else errno.EPERM)
+        """Change mode or owner, where there is something to change."""
+        return self._of_node(inode).setattr(inode, attr, fields, ctx)
 
-    # Nothing can be made, removed or renamed either. Left alone, these would answer ENOSYS.
+    @answers
+    def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
+        """What a caller may do, as open() decides it."""
+        return self._of_node(inode).access(inode, mode, ctx)
+
+    @answers
+    def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
+        """The target of a symlink; the cgroup tree has none."""
+        return self._virtual.readlink(inode)
+
+    @answers
+    def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        """As procfs: no blocks."""
+        data = pyfuse3.StatvfsData()
+        data.f_bsize = data.f_frsize = 4096
+        data.f_namemax = 255
+        return data
+
+    @answers
+    def forget(self, inode_list: object) -> None:
+        """Nothing to forget: numbers come from paths, and from the kernel."""
+
+    # -- making and removing ----------------------------------------------------------------------
+
+    @answers
+    def mkdir(
+        self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        """Make a cgroup."""
+        return self._of_node(parent_inode).mkdir(parent_inode, name, mode, ctx)
+
+    @answers
+    def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
+        """Remove a cgroup."""
+        return self._of_node(parent_inode).rmdir(parent_inode, name, ctx)
+
+    # Nothing else can be made, removed or renamed. Left alone, these would answer ENOSYS.
 
     @answers
     def create(
@@ -154,38 +170,26 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         """Refused."""
-        raise _refusal(ctx)
-
-    @answers
-    def mkdir(
-        self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        """Refused."""
-        raise _refusal(ctx)
+        raise refusal(ctx)
 
     @answers
     def symlink(
         self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         """Refused."""
-        raise _refusal(ctx)
+        raise refusal(ctx)
 
     @answers
     def link(
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         """Refused."""
-        raise _refusal(ctx)
+        raise refusal(ctx)
 
     @answers
     def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         """Refused."""
-        raise _refusal(ctx)
-
-    @answers
-    def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
-        """Refused."""
-        raise _refusal(ctx)
+        raise refusal(ctx)
 
     @answers
     def rename(
@@ -197,140 +201,40 @@ class Operations(pyfuse3.Operations):
         flags: int,
         ctx: pyfuse3.RequestContext,
     ) -> None:
-        """Refused."""
-        raise _refusal(ctx)
-
-    @answers
-    def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
-        """What a caller may do, as open() decides it."""
-        entry = self._attributes(inode)
-        allowed = entry.st_mode >> 6 if ctx.uid == 0 else entry.st_mode
-        return not mode & 0o7 & ~allowed
-
-    @answers
-    def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
-        """The target of a symlink."""
-        return self._sysfs.link(self._sysfs.path(inode))
-
-    @answers
-    def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
-        """As procfs: no blocks."""
-        data = pyfuse3.StatvfsData()
-        data.f_bsize = data.f_frsize = 4096
-        data.f_namemax = 255
-        return data
-
-    @answers
-    def forget(self, inode_list: object) -> None:
-        """Nothing to forget: numbers come from paths."""
+        """Refused: cgroup2 says the same."""
+        raise refusal(ctx)
 
     # -- directories ------------------------------------------------------------------------------
 
     @answers
     def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         """A handle that says which directory, and for whom where that matters."""
-        if inode == self._cpu_directory:
-            return self._new_handle(handles.CPU_DIRECTORY, ctx)
-        return inode
+        return self._of_node(inode).opendir(inode, ctx)
 
     @answers
     def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """The entries from a position on."""
-        for position, (name, entry) in enumerate(self._entries(fh), start=1):
-            if position > start_id and not pyfuse3.readdir_reply(token, name, entry, position):
-                return
-
-    def _entries(self, fh: int) -> list[tuple[bytes, pyfuse3.EntryAttributes]]:
-        handle = handles.unpack(fh)
-        of_cpus = handle.file == handles.CPU_DIRECTORY
-        inode = self._cpu_directory if of_cpus else fh
-        here = self._attributes(inode)
-        entries = [(b".", here), (b"..", here)]
-        node = self._tree.get(inode)
-        if node is not None:
-            entries += [(name, child.attributes) for name, child in node.children.items()]
-        if of_cpus or node is None:
-            view = self._view_of(handle.subject) if of_cpus else None
-            ours = node.children if node is not None else {}
-            entries += [
-                (os.fsencode(name), self._sysfs.attributes(path))
-                for name, path in self._sysfs.entries(self._sysfs.path(inode), view)
-                if os.fsencode(name) not in ours
-            ]
-        return entries
+        self._of_handle(fh).readdir(fh, start_id, token)
 
     @answers
     def releasedir(self, fh: int) -> None:
-        """Nothing is kept."""
+        """The last descriptor of a listing was closed."""
+        self._of_handle(fh).release(fh)
 
     # -- files ------------------------------------------------------------------------------------
 
-    @answers
-    def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+    def open_now(self, node: int, flags: int, caller: Caller) -> pyfuse3.FileInfo:
         """A handle for the caller's container."""
-        node = self._tree.get(inode)
-        mode = node.file.mode if node and node.file else self._attributes(inode).st_mode
-        if flags & _WRITING and not mode & stat.S_IWOTH:
-            raise pyfuse3.FUSEError(errno.EACCES)
-        if ctx.uid and not mode & stat.S_IROTH:
-            raise pyfuse3.FUSEError(errno.EACCES)
-        if node is None or node.file is None:
-            return pyfuse3.FileInfo(fh=inode, direct_io=True, keep_cache=False)
-        file = node.file
-        # The one file that says something else to a 32-bit program does so on arm64 only.
-        if file.for_32_bit is not None and _HAS_32_BIT_TEXT and self._callers.is_32_bit(ctx.pid):
-            file = file.for_32_bit
-        fh = self._new_handle(file.number, ctx)
-        # One inode is read by many containers: the page cache stays out.
-        return pyfuse3.FileInfo(fh=fh, direct_io=True, keep_cache=False)
+        return self._of_node(node).open(node, flags, caller)
 
-    @answers
-    def read(self, fh: int, off: int, size: int) -> bytes:
-        """Offset 0 renders anew (top opens once, and seeks for hours); others get the same text."""
-        part = self._texts.get(fh, off, size) if off else None
-        if part is not None:
-            return part
-        text = self._render(fh)
-        self._texts.put(fh, text)
-        return text[off : off + size]
-
-    def _new_handle(self, number: int, ctx: pyfuse3.RequestContext) -> int:
-        return self._serials.new_handle(number, self._callers.subject_of(ctx.pid), self._texts)
-
-    def _render(self, fh: int) -> bytes:
-        number, who, _ = handles.unpack(fh)
-        if number == handles.NODE:
-            return self._sysfs.text(self._sysfs.path(fh))
-        file = self._files.get(number)
-        if file is None:
-            raise OSError(errno.ESTALE, "no such file any more")
-        try:
-            return self._text(file, who)
-        except OSError as error:
-            return self._fallback.instead(
-                file.path, error, last=self._texts.get(fh), host=self._callers.host_text
-            )
-
-    def _text(self, file: AnyVirtualFile, who: Subject) -> bytes:
-        container = None if self.host_text_only else self._callers.container(who)
-        if container is None:
-            return self._callers.host_text(file.path)
-        try:
-            text = file.text(container)
-        except OSError:
-            # A cgroup that was removed, and made anew under the same name.
-            container.close_files()
-            text = file.text(container)
-        container.save()
-        return text
+    def read_now(self, handle: int, offset: int, size: int) -> bytes:
+        """Offset 0 reads anew (top opens once, and seeks for hours); others get the same text."""
+        return self._of_handle(handle).read(handle, offset, size)
 
     @answers
     def write(self, fh: int, off: int, buf: bytes) -> int:
-        """A trigger on a pressure file."""
-        number, who, _ = handles.unpack(fh)
-        if self._triggers is None:
-            raise pyfuse3.FUSEError(errno.EINVAL)
-        return self._triggers.write(fh, self._files[number].path, who, buf)
+        """A trigger on a pressure file, or a value for a cgroup."""
+        return self._of_handle(fh).write(fh, off, buf)
 
     async def poll(
         self,
@@ -339,43 +243,18 @@ class Operations(pyfuse3.Operations):
         poll_handle: pyfuse3.PollHandle | None,
         ctx: pyfuse3.RequestContext,
     ) -> int:
-        """Whether a trigger has fired.
-
-        Without triggers the first answer is ENOSYS, and the kernel never asks again: so a
-        suspending host does not wait for a poller that waits for a frozen daemon.
-        """
-        if self._triggers is None:
-            raise pyfuse3.FUSEError(errno.ENOSYS)
-        file = self._files.get(handles.unpack(fh).file)
-        return self._triggers.poll(fh, "" if file is None else file.path, poll_handle)
+        """Whether a trigger has fired."""
+        return self._virtual.poll(fh, poll_handle)
 
     async def flush(self, fh: int) -> None:
         """Nothing to flush; the kernel does not ask again."""
         raise pyfuse3.FUSEError(errno.ENOSYS)
 
-    @answers
-    def release(self, fh: int) -> None:
+    def release_now(self, handle: int) -> None:
         """The last descriptor of a handle was closed."""
-        self._texts.drop(fh)
-        if self._triggers is not None:
-            self._triggers.release(fh)
+        self._of_handle(handle).release(handle)
 
-    # -- whose ------------------------------------------------------------------------------------
-
-    def _view(self, thread: int) -> CpuView | None:
-        return self._view_of(self._callers.subject_of(thread))
-
-    def _view_of(self, who: Subject) -> CpuView | None:
-        if self.host_text_only or who == HOST:
-            return None
-        try:
-            container = self._callers.container(who)
-            return None if container is None else container.cpus()
-        except OSError as error:
-            self._fallback.instead(CPU_DIRECTORY, error, last=None, host=lambda _: b"")
-            return None
-
-
-def _refusal(ctx: pyfuse3.RequestContext) -> pyfuse3.FUSEError:
-    """procfs and sysfs have no such operations; and nobody but root may write to a directory."""
-    return pyfuse3.FUSEError(errno.EACCES if ctx.uid else errno.EPERM)
+    def answered(self) -> None:
+        """Whoever asked last has their answer."""
+        if self._cgroups is not None:
+            self._cgroups.answered()

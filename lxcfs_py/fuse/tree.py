@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyfuse3
@@ -17,16 +17,24 @@ class Node:
 
     path: str
     attributes: pyfuse3.EntryAttributes
+    """What stat(2) shows: a file has size 0, as in procfs."""
+    found: pyfuse3.EntryAttributes
+    """What the kernel is told at a lookup: a file has the size of the host's. The kernel keeps that
+    size for itself (operations.getattr), and for sendfile(2) asks us for what is in the file."""
     file: AnyVirtualFile | None = None
     children: dict[bytes, "Node"] = field(default_factory=dict)
 
 
 def build_tree(
-    files: Iterable[AnyVirtualFile], directories: Iterable[str], time_ns: int
+    files: Iterable[AnyVirtualFile],
+    directories: Iterable[str],
+    size_of: Callable[[str], int],
+    time_ns: int,
 ) -> Mapping[int, Node]:
     """The nodes by inode: the files, the directories, and all directories above them.
 
     Args:
+      size_of: the size of the host's text of a file, about.
       time_ns: the time that every node shows: that of the mount.
     """
     nodes: dict[str, Node] = {"": _directory("", time_ns)}
@@ -41,10 +49,7 @@ def build_tree(
     for path in directories:
         add(path, _directory(path, time_ns))
     for file in files:
-        mode = stat.S_IFREG | file.mode
-        add(
-            file.path, Node(file.path, attributes(inode_of(file.path), mode, time_ns=time_ns), file)
-        )
+        add(file.path, _file(file, max(size_of(file.path), 1), time_ns))
     for node in nodes.values():
         # A directory has a link from each directory in it.
         if node.file is None:
@@ -52,5 +57,25 @@ def build_tree(
     return {node.attributes.st_ino: node for node in nodes.values()}
 
 
+def add_links(nodes: Mapping[int, Node], directory: str, children: Mapping[bytes, int]) -> None:
+    """Show directories that are another's, by name and inode, in a directory of ours."""
+    parent = nodes[inode_of(directory)]
+    for name, inode in children.items():
+        entry = attributes(
+            inode, stat.S_IFDIR | 0o555, time_ns=0, nlink=2, entry_timeout=0, attr_timeout=0
+        )
+        parent.children[name] = Node(f"{directory}/{os.fsdecode(name)}", entry, entry)
+        parent.attributes.st_nlink += 1
+
+
 def _directory(path: str, time_ns: int) -> Node:
-    return Node(path, attributes(inode_of(path), stat.S_IFDIR | 0o555, time_ns=time_ns, nlink=2))
+    entry = attributes(inode_of(path), stat.S_IFDIR | 0o555, time_ns=time_ns, nlink=2)
+    return Node(path, entry, entry)
+
+
+def _file(file: AnyVirtualFile, size: int, time_ns: int) -> Node:
+    inode, mode = inode_of(file.path), stat.S_IFREG | file.mode
+    shown, found = (
+        attributes(inode, mode, time_ns=time_ns, size=size, attr_timeout=0) for size in (0, size)
+    )
+    return Node(file.path, shown, found, file)

@@ -11,7 +11,6 @@ the next worker can go on with it.
 import errno
 import os
 import select
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, Self
@@ -22,7 +21,7 @@ import trio
 from lxcfs_py.files.pressure import resource_of
 from lxcfs_py.kernel.pressure import parse_trigger
 from lxcfs_py.subject import Subject
-from lxcfs_py.syscalls import fuse_notify_poll, parse_poll_notification
+from lxcfs_py.syscalls import fuse_notify_poll
 
 _UNPRIVILEGED_WINDOW_USEC = 2_000_000
 # include/uapi/asm-generic/poll.h; EPOLLRDNORM and EPOLLWRNORM belong to the kernel's default mask.
@@ -85,14 +84,10 @@ class _Trigger:
 class Triggers:
     """The triggers by file handle; a task in `nursery` waits for each."""
 
-    def __init__(
-        self, nursery: trio.Nursery, files: PressureFiles, keeper: Keeper, session: int
-    ) -> None:
-        """`session` is the descriptor that libfuse reads from and writes to."""
+    def __init__(self, nursery: trio.Nursery, files: PressureFiles, keeper: Keeper) -> None:
         self._nursery = nursery
         self._files = files
         self._keeper = keeper
-        self._session = session
         self._triggers: dict[int, _Trigger] = {}
 
     def take_over(self, inherited: Iterable[Inherited]) -> None:
@@ -100,11 +95,11 @@ class Triggers:
         for handle, file, kh, fired in inherited:
             self._triggers[handle] = self._new_trigger(handle, file, kh=kh, fired=fired)
 
-    def wake_pollers(self) -> None:
+    def wake_pollers(self, connection: int) -> None:
         """Have all who wait ask again: whom they asked has gone."""
         for trigger in self._triggers.values():
             if trigger.kh:
-                fuse_notify_poll(self._session, trigger.kh)
+                fuse_notify_poll(connection, trigger.kh)
 
     def _new_trigger(self, handle: int, file: int, *, kh: int = 0, fired: bool = False) -> _Trigger:
         epoll = select.epoll(1)
@@ -178,9 +173,6 @@ class Triggers:
             # psi_trigger_poll() without a trigger; any other file is always ready.
             no_trigger = select.POLLERR | select.POLLPRI
             return _READY if resource_of(path) is None else _READY | no_trigger
-        if waiter is not None and not trigger.kh:
-            trigger.kh = self._kernel_number(waiter)
-            self._keep(trigger)
         if trigger.ended:
             return _READY | select.POLLERR | select.POLLPRI
         if trigger.fired:
@@ -191,24 +183,12 @@ class Triggers:
             trigger.waiter = waiter
         return _READY
 
-    def _kernel_number(self, waiter: pyfuse3.PollHandle) -> int:
-        """What pyfuse3's handle says to the kernel; it does not tell anybody else.
-
-        So listen to it: for a moment, in which nobody else runs, the session writes to us.
-        """
-        connection = os.dup(self._session)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        try:
-            os.dup2(theirs.fileno(), self._session, inheritable=False)
-            waiter.notify()
-        finally:
-            os.dup2(connection, self._session, inheritable=False)
-            os.close(connection)
-            theirs.close()
-            with ours:
-                message = ours.recv(64)
-        return parse_poll_notification(message)
+    def polled(self, handle: int, kh: int) -> None:
+        """Somebody polls: note the number by which the next worker can wake them."""
+        trigger = self._triggers.get(handle)
+        if trigger is not None and trigger.kh != kh:
+            trigger.kh = kh
+            self._keep(trigger)
 
     def release(self, fh: int) -> None:
         """The handle is gone, and its trigger with it."""

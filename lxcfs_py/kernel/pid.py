@@ -59,3 +59,26 @@ def parse_parent(status: bytes) -> int:
 def parse_effective_capabilities(status: bytes) -> int:
     """/proc/PID/status, CapEff: a bit for each capability."""
     return int(_status_field(status, b"CapEff"), 16)
+
+
+def parse_saved_uids(status: bytes) -> tuple[int, int]:
+    """/proc/PID/status, Uid: the real and the saved one."""
+    real, _, saved, _ = map(int, _status_field(status, b"Uid").split())
+    return real, saved
+
+
+def parse_groups(status: bytes) -> frozenset[int]:
+    """/proc/PID/status, Groups: the supplementary ones."""
+    return frozenset(map(int, _status_field(status, b"Groups").split()))
+
+
+def parse_id_map(text: bytes) -> tuple[tuple[int, int, int], ...]:
+    """/proc/PID/uid_map and gid_map: first id inside, first id in our user namespace, how many.
+
+    user_namespaces(7).
+    """
+    ranges = []
+    for line in text.splitlines():
+        inside, outside, count = map(int, line.split())
+        ranges.append((inside, outside, count))
+    return tuple(ranges)

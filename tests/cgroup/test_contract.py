@@ -78,17 +78,23 @@ def _place_here() -> Iterator[Place]:
         process.communicate()
 
 
-@pytest.fixture(params=[*MACHINES, _THIS_MACHINE])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    if request.param != _THIS_MACHINE:
-        yield Place(
-            hierarchies_of(request.param, tmp_path), membership_of(request.param), Descriptors()
-        )
-    elif os.geteuid() != 0:
+@pytest.fixture(scope="module")
+def here() -> Iterator[Place]:
+    """A real one, for all tests: they only read."""
+    if os.geteuid() != 0:
         pytest.skip("needs root: makes a cgroup")
-    else:
-        with _place_here() as here:
-            yield here
+    with _place_here() as place:
+        yield place
+
+
+@pytest.fixture(params=[*MACHINES, _THIS_MACHINE])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == _THIS_MACHINE:
+        place: Place = request.getfixturevalue("here")
+        return place
+    return Place(
+        hierarchies_of(request.param, tmp_path), membership_of(request.param), Descriptors()
+    )
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.lxc.containers import Container
 from tests.lxc.place import Place
-from tests.lxc.rootfs import root_filesystem
+from tests.lxc.rootfs import root_filesystem, systemd_root_filesystem
 from tests.support.cgroups import hierarchies
 from tests.support.daemon import Daemon
 from tests.support.leftovers import leftovers
@@ -34,17 +34,35 @@ _PIVOTS_BEFORE = _pivots()
 
 
 @pytest.fixture(scope="session")
-def rootfs(can_mount: None) -> Path:
-    """The containers' root file system, which nothing writes to."""
+def can_run_lxc(can_mount: None) -> None:
+    """What it takes to run containers; skips without it."""
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)} (packages lxc, mmdebstrap and uidmap)")
+
+
+@pytest.fixture(scope="session")
+def rootfs(can_run_lxc: None) -> Path:
+    """The containers' root file system, which nothing writes to."""
     return root_filesystem()
+
+
+@pytest.fixture(scope="session")
+def systemd_rootfs(can_run_lxc: None) -> Path:
+    """Debian 12 with systemd."""
+    return systemd_root_filesystem("bookworm")
 
 
 @pytest.fixture
 def place(rootfs: Path) -> Iterator[Place]:
-    """Where a test's containers live; afterwards nothing of them may be left."""
+    """Where a test's containers live."""
+    with new_place(rootfs) as made:
+        yield made
+
+
+@contextmanager
+def new_place(rootfs: Path) -> Iterator[Place]:
+    """A directory for containers; afterwards nothing of them may be left."""
     name = f"lxcfs-py-test-{os.getpid()}-{next(_numbers)}-lxc"
     with TemporaryDirectory(prefix=f"{name}-") as directory:
         Path(directory).chmod(0o755)  # the users of unprivileged containers come through it

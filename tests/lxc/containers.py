@@ -81,6 +81,19 @@ class Container:
         finally:
             self._stop(process)
 
+    def run_to_end(self, seconds: float) -> None:
+        """Start it, and wait until it has ended by itself.
+
+        Raises:
+          TimeoutError: it goes on.
+        """
+        start = self._tool("lxc-start", "-F", "-l", "DEBUG", "-o", f"{self.lxc_path}/log")
+        process = subprocess.Popen([*self.start_in, *start], stdin=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: process.poll() is not None, f"{self.name} ends", seconds)
+        finally:
+            self._stop(process)
+
     def _is_ready(self) -> bool:
         return self._info("-s") == "RUNNING" and (self.ready is None or self.ready.exists())
 
@@ -94,8 +107,9 @@ class Container:
             _remove_lxc_cgroups(self.name)
 
     def _info(self, option: str) -> str:
-        info = subprocess.run(self._tool("lxc-info", "-H", option), capture_output=True, text=True)
-        return info.stdout.strip()
+        # Whoever asks while the container reboots may never be answered; then, nothing is known.
+        limited = ["timeout", "5", *self._tool("lxc-info", "-H", option)]
+        return subprocess.run(limited, capture_output=True, text=True).stdout.strip()
 
     def _tool(self, name: str, *arguments: str) -> list[str]:
         command = [name, "-P", str(self.lxc_path), "-n", self.name, *arguments]

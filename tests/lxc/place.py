@@ -38,6 +38,17 @@ touch /ready
 exec sleep infinity
 """
 
+_SYSTEMD = (
+    "lxc.init.cmd = /sbin/init",
+    "lxc.mount.auto =",  # empties the list
+    "lxc.mount.auto = proc:mixed sys:rw",
+    "lxc.signal.halt = SIGRTMIN+4",
+)
+# The root file system is read-only.
+_WRITABLE = tuple(
+    f"lxc.mount.entry = tmpfs {name} tmpfs mode=755,size=64m 0 0" for name in ("tmp", "var", "home")
+)
+
 
 class Place:
     """A directory for one test's containers, and an installed hook in it."""
@@ -85,15 +96,42 @@ class Place:
         main(["install", "lxc", "--root", str(upper), "--mountpoint", str(mountpoint)])
         return replace(container, ready=upper / "ready")
 
-    def nested(self, outer: Container, *, memory: str = "256M") -> Container:
+    def nested(self, outer: Container, *settings: str, memory: str = "256M") -> Container:
         """A container in `outer`, to be made before that one starts."""
         directory = self.upper(outer.name) / "var/lib/lxc/inner"
         directory.mkdir(parents=True)
         common = "lxc.include = /usr/share/lxc/config/common.conf"
         rootfs = "lxc.rootfs.path = dir:/mnt"
-        lines = (common, rootfs, *_settings("inner"), limits(memory=memory, cpus="0"))
+        lines = (common, rootfs, *_settings("inner"), limits(memory=memory, cpus="0"), *settings)
         (directory / "config").write_text("\n".join(lines))
         return Container("inner", Path("/var/lib/lxc"), outer=outer)
+
+    def systemd(self, mountpoint: Path, *settings: str) -> Container:
+        """A privileged container with systemd as init and a cgroup namespace."""
+        return self.container(mountpoint, *_SYSTEMD, *settings)
+
+    def systemd_unprivileged(self, mountpoint: Path, *settings: str) -> Container:
+        """One in a user namespace and a cgroup namespace."""
+        return self.unprivileged(mountpoint, *_SYSTEMD, *_WRITABLE, *settings, memory="512M")
+
+    def systemd_without_cgroup_namespace(self, mountpoint: Path, *settings: str) -> Container:
+        """One in a user namespace, without a cgroup namespace. (A privileged one would mount the
+        machine's unused cgroup controllers.)"""
+        keep = "lxc.namespace.keep = cgroup"
+        return self.systemd_unprivileged(mountpoint, keep, *settings)
+
+    def systemd_outer(self, mountpoint: Path) -> Container:
+        """A privileged one, in which others can be."""
+        nesting = "lxc.mount.auto = cgroup:rw:force"
+        container = self.systemd(mountpoint, nesting, self._mount_of_rootfs())
+        upper = self.upper(container.name)
+        (upper / str(mountpoint).lstrip("/")).mkdir(parents=True)
+        main(["install", "lxc", "--root", str(upper), "--mountpoint", str(mountpoint)])
+        return container
+
+    def systemd_nested(self, outer: Container) -> Container:
+        """One with systemd as init in `outer`, to be made before that one starts."""
+        return self.nested(outer, *_SYSTEMD, *_WRITABLE)
 
     def _mount_of_rootfs(self) -> str:
         return f"lxc.mount.entry = {self.rootfs} mnt none bind,ro 0 0"

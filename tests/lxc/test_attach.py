@@ -11,7 +11,7 @@ import pytest
 
 from tests.lxc.containers import Container
 from tests.lxc.place import Place
-from tests.support.daemon import Daemon, running_daemon, successor_of
+from tests.support.daemon import Daemon, running_daemon
 from tests.support.waiting import wait_until
 
 _MEMORY = 384 << 20
@@ -128,7 +128,7 @@ def test_a_container_comes_back_with_its_running_top(place: Place, kind: str) ->
             wait_until(
                 lambda: "not connected" in _output(one, "cat", "/proc/meminfo"), "it is lost"
             )
-            with successor_of(daemon) as successor:
+            with daemon.restarted() as successor:
                 said = _do("reattach", "--all", at=daemon.mountpoint)
                 screens_before = screens.stat().st_size
                 wait_until(
@@ -152,7 +152,7 @@ def test_a_new_daemon_brings_containers_back_by_itself(place: Place, kind: str) 
     with running_daemon(label="lost") as daemon, _started(place, kind, daemon.mountpoint) as one:
         before = _mounts(one)
         daemon.kill()
-        with successor_of(daemon, "--reattach") as successor:
+        with daemon.restarted("--reattach") as successor:
             line = f"{one.init_pid()} (sleep): {len(before)} mounts brought back"
             wait_until(lambda: line in successor.log.read_text(), "the daemon says so")
 
@@ -169,7 +169,7 @@ def test_what_the_container_has_mounted_over_ours_stays(place: Place) -> None:
         inside = ("nsenter", "-t", pid, "-m", "mount", "-n", "--bind")
         subprocess.run([*inside, "/etc/hostname", "/proc/stat"], check=True)
         daemon.kill()
-        with successor_of(daemon):
+        with daemon.restarted():
             _do("reattach", pid, at=daemon.mountpoint)
 
             assert _memory_total(one) == _MEMORY

@@ -1,6 +1,5 @@
 """The daemon as its users start it: a program, a mount point, and READY=1 when it serves."""
 
-import itertools
 import os
 import select
 import signal
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +18,6 @@ from tests.support.mounts import unmount_below
 from tests.support.waiting import wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
-
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Daemon:
         return Status.read(str(path))
 
     def worker(self) -> int:
-        """The process that answers the requests now; 0 while there is none."""
+        """The process that answers the requests now, or did until a moment ago."""
         return self.status().worker
 
     def next_worker(self, old: int) -> int:
@@ -61,6 +58,10 @@ class Daemon:
         self.process.terminate()
         return self.process.wait(seconds)
 
+    def restarted(self, *options: str) -> AbstractContextManager["Daemon"]:
+        """Another one in this one's place, after its end: the same directories, a new log."""
+        return _running_in(self.mountpoint.parent, options)
+
     def kill(self) -> None:
         """End all of it with no chance to unmount: the mount stays, dead."""
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -78,36 +79,26 @@ def running_daemon(
     Raises:
       RuntimeError: it ended, or did not become ready; shows its log.
     """
-    prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
-    # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
-    with TemporaryDirectory(prefix=prefix) as name:
-        directory = Path(name)
+    with ExitStack() as stack:
+        prefix = f"lxcfs-py-test-{os.getpid()}-{label}-"
+        # The limit of a socket's path is 108 bytes: pytest's own directories can be too deep.
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix=prefix)))
         directory.chmod(0o755)  # unprivileged containers come through it
         (directory / "mnt").mkdir()
-        with _running_in(directory, "log", options, code) as daemon:
-            yield daemon
-
-
-@contextmanager
-def successor_of(daemon: Daemon, *options: str) -> Iterator[Daemon]:
-    """A daemon that is started anew where another has ended, however that did."""
-    with _running_in(
-        daemon.mountpoint.parent, f"log-{next(_numbers)}", options, _REPOSITORY
-    ) as successor:
-        yield successor
+        stack.callback(unmount_below, directory)
+        yield stack.enter_context(_running_in(directory, options, code))
 
 
 @contextmanager
 def _running_in(
-    directory: Path, log_name: str, options: tuple[str, ...], code: Path
+    directory: Path, options: tuple[str, ...], code: Path = _REPOSITORY
 ) -> Iterator[Daemon]:
-    mountpoint, log = directory / "mnt", directory / log_name
-    socket_path = directory / f"notify-{next(_numbers)}"
+    mountpoint, log, address = directory / "mnt", directory / "log", directory / "notify"
     with ExitStack() as stack:
-        stack.callback(unmount_below, directory)
         notify = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notify.bind(str(socket_path))
-        process = _start(_command(directory, mountpoint, options), socket_path, log, code)
+        address.unlink(missing_ok=True)
+        notify.bind(str(address))
+        process = _start(_command(directory, mountpoint, options), address, log, code)
         stack.callback(_end, process)
         _wait_until_ready(process, notify, log)
         yield Daemon(process, mountpoint, log)

@@ -9,7 +9,7 @@ from lxcfs_py.kernel.pid import parse_membership
 _KERNEL_TEXT = Path(__file__).parents[1] / "kernel_text"
 _MOUNTPOINT = b" /sys/fs/cgroup"
 
-MACHINES = tuple(sorted(path.name for path in _KERNEL_TEXT.iterdir()))
+MACHINES = tuple(sorted(path.name for path in _KERNEL_TEXT.iterdir() if path.is_dir()))
 
 
 def root_of(machine: str) -> Path:

@@ -39,7 +39,7 @@ class FakeSources:
     threads_are: Threads | None = None
     load_is: LoadAverages = _NO_LOAD
 
-    def host_text(self, path: str) -> bytes:
+    def host_text(self, path: str, *, for_32_bit: bool = False) -> bytes:
         return self.host[path]
 
     def memory(self) -> Memory | None:

@@ -1,0 +1,247 @@
+"""The kernel's requests, before libfuse sees them: reading a file is answered here.
+
+libfuse does not talk to /dev/fuse but to a socket of ours, in which it finds requests and leaves
+answers. (Its first request, FUSE_INIT, the supervisor has kept from the first time: daemon/.) What
+one read of a file takes, OPEN, GETATTR, READ and RELEASE, is not passed on, for two reasons.
+
+READ says something that pyfuse3 does not: whether read(2) asks, or the page cache. sendfile(2) and
+splice(2) go through the page cache, whatever a file system wants, since Linux kernel commit
+2cb1e08985e3 ("splice: Use filemap_splice_read() instead of generic_file_splice_read()") (v6.5). One
+inode is read by many containers: what is cached of one would be another's. So the page cache gets
+an error, and busybox' cat and its like fall back to read(2). That they ask at all, a file must have
+a size; but what stat(2) shows is 0, as in procfs. The kernel shows whoever asks what GETATTR
+answers, but takes the size over for itself only if it has not been told meanwhile that what it
+knows is out of date: so it is told, each time (fs/fuse/inode.c, fuse_change_attributes(),
+`attr_version`).
+
+And it is faster: two system calls for a request, and no coroutine.
+
+The wait for the next request is here as well. pyfuse3's own goes through epoll, a lock and a sleep
+and wake-up of a trio task for each; but the next request of a reader comes about 5 us after the
+reply to its last. So: look first whether there is one, keep looking for 30 us after a request, and
+only then sleep.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import stat
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Protocol
+
+import pyfuse3
+import trio
+
+from lxcfs_py.fuse import wire
+from lxcfs_py.fuse.errors import errno_of
+
+# The kernel wants room for its largest WRITE: libfuse has told it 1 MiB, and headers come on top.
+_BUFFER_SIZE = (1 << 20) + (1 << 16)
+_SPIN_SECONDS = 30e-6
+_REQUESTS_BETWEEN_CHECKPOINTS = 32
+
+_Answer = Callable[[wire.Request], list[bytes]]
+
+
+class Answers(Protocol):
+    """What is answered here: operations.py. Errors are OSErrors."""
+
+    def open_now(self, node: int, flags: int, caller: wire.Caller) -> pyfuse3.FileInfo:
+        """OPEN."""
+
+    def getattr_now(self, node: int, caller: wire.Caller) -> pyfuse3.EntryAttributes:
+        """GETATTR."""
+
+    def read_now(self, handle: int, offset: int, size: int) -> bytes:
+        """READ."""
+
+    def release_now(self, handle: int) -> None:
+        """RELEASE."""
+
+    def answered(self) -> None:
+        """Whoever asked libfuse last has their answer."""
+
+
+Polled = Callable[[int, int], None]
+"""Told of each POLL: the handle, and the kernel's number of the open file."""
+
+
+class Front:
+    """The connection on one side, libfuse's socket on the other."""
+
+    def __init__(
+        self,
+        connection: int,
+        libfuse: socket.socket,
+        answers: Answers,
+        initialised: Callable[[], None],
+        polled: Polled | None,
+    ) -> None:
+        self._initialised: Callable[[], None] | None = initialised
+        self._polled = polled
+        self._connection = connection
+        self._libfuse = libfuse
+        self._answers = answers
+        self._buffer = bytearray(_BUFFER_SIZE)
+        self._view = memoryview(self._buffer)
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+        # libfuse also speaks unasked: notifications.
+        self._both = select.epoll()
+        self._both.register(connection, select.EPOLLIN)
+        self._both.register(libfuse, select.EPOLLIN)
+        self._requests = 0
+        self._here: dict[int, _Answer] = {
+            wire.OPEN: self._open,
+            wire.GETATTR: self._getattr,
+            wire.READ: self._read,
+            wire.RELEASE: self._release,
+            wire.IOCTL: self._ioctl,
+        }
+        # FUSE_INIT lies there already.
+        self._passed_on = True
+
+    async def wait_readable(self, _: int) -> None:
+        """Return once there is a request in libfuse's socket; in place of trio's."""
+        if self._passed_on:
+            self._passed_on = False
+            return
+        self._forward_answers()
+        self._answers.answered()
+        if self._initialised is not None:
+            self._initialised()
+            self._initialised = None
+        while True:
+            await self._wait()
+            try:
+                size = os.readv(self._connection, [self._buffer])
+            except (FileNotFoundError, BlockingIOError):
+                continue  # whoever asked was interrupted
+            except OSError as error:
+                if error.errno != errno.ENODEV:
+                    raise
+                # It was unmounted. pyfuse3 takes this for its end.
+                raise trio.ClosedResourceError from error
+            request = wire.parse_header(self._buffer)
+            answer = self._here.get(request.opcode)
+            if answer is not None:
+                self._answer(request, answer)
+                continue
+            if request.opcode == wire.POLL and self._polled is not None:
+                self._polled(*wire.parse_poll(self._buffer))
+            if self._pass_on(request.unique, size):
+                return
+
+    def _answer(self, request: wire.Request, answer: _Answer) -> None:
+        try:
+            pieces = answer(request)
+        except Exception as error:
+            pieces = [wire.error(request.unique, errno_of(error, answer.__name__))]
+        with contextlib.suppress(FileNotFoundError):  # whoever asked was interrupted
+            os.writev(self._connection, pieces)
+
+    def _open(self, request: wire.Request) -> list[bytes]:
+        flags = wire.parse_open(self._buffer)
+        info = self._answers.open_now(request.node, flags, request.caller)
+        return [wire.opened(request.unique, info)]
+
+    def _getattr(self, request: wire.Request) -> list[bytes]:
+        entry = self._answers.getattr_now(request.node, request.caller)
+        if entry.st_size == 0 and stat.S_ISREG(entry.st_mode):
+            with contextlib.suppress(FileNotFoundError):
+                os.write(self._connection, wire.attributes_are_out_of_date(request.node))
+        return [wire.attributes(request.unique, entry)]
+
+    def _read(self, request: wire.Request) -> list[bytes]:
+        read = wire.parse_read(self._buffer)
+        if read.is_for_page_cache:
+            raise OSError(errno.EINVAL, "not for the page cache")
+        content = self._answers.read_now(read.handle, read.offset, read.size)
+        return wire.data(request.unique, content)
+
+    def _release(self, request: wire.Request) -> list[bytes]:
+        self._answers.release_now(wire.parse_release(self._buffer))
+        return wire.data(request.unique, b"")
+
+    def _ioctl(self, _: wire.Request) -> list[bytes]:
+        # Python and others ask each file that they open whether it is a terminal.
+        raise OSError(errno.ENOSYS, "there are none")
+
+    def _pass_on(self, unique: int, size: int) -> bool:
+        """Give a request to libfuse; False if it is too long for the socket, and was refused."""
+        try:
+            self._libfuse.send(self._view[:size])
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            # A WRITE of 200 kB and more, to a file that takes a line.
+            os.write(self._connection, wire.error(unique, errno.EINVAL))
+            return False
+        return True
+
+    def _forward_answers(self) -> None:
+        """Pass on what libfuse has said."""
+        while True:
+            try:
+                answer = self._libfuse.recv(_BUFFER_SIZE, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            try:
+                os.write(self._connection, answer)
+            except OSError as error:
+                # ENOENT: whoever asked was interrupted, or FUSE_INIT has been answered before;
+                # a notification about what nobody has open. EINVAL: one that the kernel lacks.
+                if error.errno not in (errno.ENOENT, errno.EINVAL, errno.ENODEV):
+                    raise
+
+    async def _wait(self) -> None:
+        """Until there is a request in the connection."""
+        self._requests += 1
+        if self._requests >= _REQUESTS_BETWEEN_CHECKPOINTS:
+            self._requests = 0
+            await trio.lowlevel.checkpoint()
+        if self._poll.poll(0):
+            return
+        end = time.perf_counter() + _SPIN_SECONDS
+        while time.perf_counter() < end:
+            if self._poll.poll(0):
+                return
+        self._requests = 0
+        while not self._poll.poll(0):
+            await trio.lowlevel.wait_readable(self._both.fileno())
+            self._forward_answers()
+
+
+async def serve(
+    connection: int,
+    libfuse: socket.socket,
+    answers: Answers,
+    initialised: Callable[[], None],
+    polled: Polled | None = None,
+) -> None:
+    """Answer requests until the connection ends.
+
+    `initialised` is called when FUSE_INIT has been answered and nothing else been read.
+
+    pyfuse3 finds `trio` in its module's globals (its asyncio support replaces it there in the same
+    way); this puts a `trio` there that differs in the waiting alone. One request at a time:
+    handlers do not await, so a second task would only be switched to and fro.
+    """
+    front = Front(connection, libfuse, answers, initialised, polled)
+    lowlevel = SimpleNamespace(
+        current_task=trio.lowlevel.current_task,
+        current_trio_token=trio.lowlevel.current_trio_token,
+        notify_closing=trio.lowlevel.notify_closing,
+        wait_readable=front.wait_readable,
+    )
+    vars(pyfuse3)["trio"] = SimpleNamespace(
+        ClosedResourceError=trio.ClosedResourceError,
+        Lock=contextlib.nullcontext,
+        lowlevel=lowlevel,
+        open_nursery=trio.open_nursery,
+    )
+    await pyfuse3.main(min_tasks=1, max_tasks=1)

@@ -1,0 +1,140 @@
+"""The requests that are answered without libfuse, and their answers, as the kernel writes them.
+
+include/uapi/linux/fuse.h. The byte order is the machine's.
+"""
+
+import struct
+from typing import NamedTuple, Protocol
+
+import pyfuse3
+
+GETATTR = 3
+OPEN = 14
+READ = 15
+RELEASE = 18
+IOCTL = 39
+POLL = 40
+
+_NOTIFY_INVAL_INODE = 2
+_READ_LOCKOWNER = 2
+_FOPEN_DIRECT_IO = 1
+
+_IN_HEADER = struct.Struct("=IIQQIIII")
+"""Length, opcode, unique, node, uid, gid, pid, and a rest."""
+_READ_IN = struct.Struct("=QQII")
+"""Handle, offset, size, flags; then the lock owner and more."""
+_HANDLE_IN = struct.Struct("=Q")
+_POLL_IN = struct.Struct("=QQ")
+_FLAGS_IN = struct.Struct("=I")
+
+OUT_HEADER = struct.Struct("=IiQ")
+"""Length, error, unique. A notification has its number as the error, and no unique."""
+_OPEN_OUT = struct.Struct("=IiQQIi")
+_ATTR_OUT = struct.Struct("=IiQ QII QQQQQQ III I III III")
+_INVAL_INODE_OUT = struct.Struct("=IiQ Qqq")
+
+
+class Caller(Protocol):
+    """Who sent a request."""
+
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def pid(self) -> int: ...
+
+
+class Sender(NamedTuple):
+    """A caller, from the header of its request."""
+
+    uid: int
+    gid: int
+    pid: int
+    """A thread's number in our own pid namespace; 0 if it cannot be seen from here."""
+
+
+class Request(NamedTuple):
+    """The header of a request."""
+
+    opcode: int
+    unique: int
+    node: int
+    caller: Sender
+
+
+class Read(NamedTuple):
+    """A READ."""
+
+    handle: int
+    offset: int
+    size: int
+    is_for_page_cache: bool
+
+
+def parse_header(buffer: bytearray) -> Request:
+    """The header at the beginning of a buffer."""
+    _, opcode, unique, node, uid, gid, pid, _ = _IN_HEADER.unpack_from(buffer)
+    return Request(opcode, unique, node, Sender(uid, gid, pid))
+
+
+def parse_poll(buffer: bytearray) -> tuple[int, int]:
+    """Of a POLL: the handle, and the kernel's number of the open file, `kh`."""
+    handle, kh = _POLL_IN.unpack_from(buffer, _IN_HEADER.size)
+    return handle, kh
+
+
+def parse_read(buffer: bytearray) -> Read:
+    """A READ. read(2) says on whose behalf it asks, the page cache does not: fuse_send_read()."""
+    handle, offset, size, flags = _READ_IN.unpack_from(buffer, _IN_HEADER.size)
+    return Read(handle, offset, size, not flags & _READ_LOCKOWNER)
+
+
+def parse_open(buffer: bytearray) -> int:
+    """The flags of open(2)."""
+    flags: int = _FLAGS_IN.unpack_from(buffer, _IN_HEADER.size)[0]
+    return flags
+
+
+def parse_release(buffer: bytearray) -> int:
+    """The handle."""
+    handle: int = _HANDLE_IN.unpack_from(buffer, _IN_HEADER.size)[0]
+    return handle
+
+
+def data(unique: int, content: bytes) -> list[bytes]:
+    """An answer with content, or with none, in pieces for writev(2)."""
+    return [OUT_HEADER.pack(OUT_HEADER.size + len(content), 0, unique), content]
+
+
+def error(unique: int, number: int) -> bytes:
+    """An answer that is an errno."""
+    return OUT_HEADER.pack(OUT_HEADER.size, -number, unique)
+
+
+def opened(unique: int, info: pyfuse3.FileInfo) -> bytes:
+    """The answer to OPEN: nothing of ours is for the page cache."""
+    return _OPEN_OUT.pack(_OPEN_OUT.size, 0, unique, info.fh, _FOPEN_DIRECT_IO, 0)
+
+
+def attributes(unique: int, entry: pyfuse3.EntryAttributes) -> bytes:
+    """The answer to GETATTR."""
+    seconds, nanoseconds = divmod(int(entry.attr_timeout * 1e9), 1_000_000_000)
+    atime, atime_ns = divmod(entry.st_atime_ns, 1_000_000_000)
+    mtime, mtime_ns = divmod(entry.st_mtime_ns, 1_000_000_000)
+    ctime, ctime_ns = divmod(entry.st_ctime_ns, 1_000_000_000)
+    return _ATTR_OUT.pack(
+        *(_ATTR_OUT.size, 0, unique),
+        *(seconds, nanoseconds, 0),
+        *(entry.st_ino, entry.st_size, entry.st_blocks, atime, mtime, ctime),
+        *(atime_ns, mtime_ns, ctime_ns),
+        entry.st_mode,
+        *(entry.st_nlink, entry.st_uid, entry.st_gid),
+        *(entry.st_rdev, entry.st_blksize),
+        0,
+    )
+
+
+def attributes_are_out_of_date(node: int) -> bytes:
+    """A notification; of the content (offset -1) it says nothing."""
+    return _INVAL_INODE_OUT.pack(_INVAL_INODE_OUT.size, _NOTIFY_INVAL_INODE, 0, node, -1, 0)
