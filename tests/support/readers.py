@@ -41,10 +41,11 @@ _PIECES = (1 << 16, 4096, 200, 61)
 """Sizes of the readers' buffers, in turn."""
 _FAILURES_MAX = 20
 _LINES = {
+    "/proc/swaps": re.compile(rb"Filename.*\n|none +virtual(\t+\d+){3}\n"),
     "/proc/diskstats": re.compile(rb" +\d+ +\d+ \w+( \d+){11,}\n"),
     "/proc/slabinfo": re.compile(rb"slabinfo - .*\n|# name .*\n|[^#\n]+( +\d+){5} : .* : .*\n"),
 }
-"""Files that get a line when the kernel gets a cache, or the container uses a disk."""
+"""Files whose number of lines is the host's affair: caches, disks in use, swap."""
 _COUNTERS = re.compile(rb"^(?:cpu\d*|ctxt|processes) .*", re.M)
 
 
