@@ -28,7 +28,6 @@ _READ_IN = struct.Struct("=QQII")
 _POLL_IN = struct.Struct("=QQII")
 """Handle, the kernel's number for whoever polls, flags, events."""
 _HANDLE_IN = struct.Struct("=Q")
-_POLL_IN = struct.Struct("=QQ")
 _FLAGS_IN = struct.Struct("=I")
 
 OUT_HEADER = struct.Struct("=IiQ")
@@ -95,12 +94,6 @@ def parse_header(buffer: bytearray) -> Request:
     """The header at the beginning of a buffer."""
     _, opcode, unique, node, uid, gid, pid, _ = _IN_HEADER.unpack_from(buffer)
     return Request(opcode, unique, node, Sender(uid, gid, pid))
-
-
-def parse_poll(buffer: bytearray) -> tuple[int, int]:
-    """Of a POLL: the handle, and the kernel's number of the open file, `kh`."""
-    handle, kh = _POLL_IN.unpack_from(buffer, _IN_HEADER.size)
-    return handle, kh
 
 
 def parse_read(buffer: bytearray) -> Read:
