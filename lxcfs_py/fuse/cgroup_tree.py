@@ -53,6 +53,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Self = TypeVar("Self")
 
+_SIZE_FOR_SENDFILE = 4096
+"""What LOOKUP says, or the kernel would take files for empty (front.py); stat(2) says 0."""
 _NAMES_MAX = 50_000
 """Of all listings that are kept, together."""
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
@@ -248,7 +250,9 @@ class CgroupTree:
         if stat.S_ISDIR(status.st_mode):
             spot.branch.remember(status.st_ino, spot.cgroup)
             return self._entry(spot.branch, status.st_ino, None, status)
-        return self._entry(spot.branch, spot.cgroup, name, status)
+        entry = self._entry(spot.branch, spot.cgroup, name, status)
+        entry.st_size = _SIZE_FOR_SENDFILE
+        return entry
 
     def getattr(self, node: int, ctx: Caller) -> pyfuse3.EntryAttributes:
         """The attributes of a node."""

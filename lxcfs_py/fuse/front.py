@@ -2,8 +2,9 @@
 
 libfuse does not talk to /dev/fuse but to a socket of ours, in which it finds requests and leaves
 answers. (Its first request, FUSE_INIT, the supervisor has kept from the first time: daemon/.) What
-one read of a file takes, OPEN, GETATTR, READ and RELEASE, is not passed on, for two reasons; nor is
-POLL, of which pyfuse3 keeps to itself whom to wake, which the next worker has to know.
+one read of a file takes, LOOKUP, OPEN, GETATTR, READ and RELEASE, is not passed on, for two
+reasons; nor is POLL, of which pyfuse3 keeps to itself whom to wake, which the next worker has to
+know.
 
 READ says something that pyfuse3 does not: whether read(2) asks, or the page cache. sendfile(2) and
 splice(2) go through the page cache, whatever a file system wants, since Linux kernel commit
@@ -25,6 +26,7 @@ only then sleep.
 
 import contextlib
 import errno
+import logging
 import os
 import select
 import socket
@@ -40,6 +42,8 @@ import trio
 from lxcfs_py.fuse import wire
 from lxcfs_py.fuse.errors import errno_of
 
+_log = logging.getLogger(__name__)
+
 # The kernel wants room for its largest WRITE: libfuse has told it 1 MiB, and headers come on top.
 _BUFFER_SIZE = (1 << 20) + (1 << 16)
 _SPIN_SECONDS = 30e-6
@@ -53,6 +57,9 @@ class Answers(Protocol):
 
     def open_now(self, node: int, flags: int, caller: wire.Caller) -> pyfuse3.FileInfo:
         """OPEN."""
+
+    def lookup_now(self, parent: int, name: bytes, caller: wire.Caller) -> pyfuse3.EntryAttributes:
+        """LOOKUP."""
 
     def getattr_now(self, node: int, caller: wire.Caller) -> pyfuse3.EntryAttributes:
         """GETATTR."""
@@ -97,6 +104,7 @@ class Front:
         self._both.register(libfuse, select.EPOLLIN)
         self._requests = 0
         self._here: dict[int, _Answer] = {
+            wire.LOOKUP: self._lookup,
             wire.OPEN: self._open,
             wire.GETATTR: self._getattr,
             wire.READ: self._read,
@@ -105,6 +113,7 @@ class Front:
             wire.POLL: self._poll_file,
         }
         self._initialised = initialised
+        self._logs = _log.isEnabledFor(logging.DEBUG)
         self._waits = 0
 
     async def wait_readable(self, _: int) -> None:
@@ -135,6 +144,8 @@ class Front:
                 return
 
     def _answer(self, request: wire.Request, answer: _Answer) -> None:
+        if self._logs:  # as libfuse does with those that it gets
+            _log.debug("opcode: %s, node: %d", answer.__name__, request.node)
         try:
             pieces = answer(request)
         except Exception as error:
@@ -146,6 +157,11 @@ class Front:
         flags = wire.parse_open(self._buffer)
         info = self._answers.open_now(request.node, flags, request.caller)
         return [wire.opened(request.unique, info)]
+
+    def _lookup(self, request: wire.Request) -> list[bytes]:
+        name = wire.parse_lookup(self._buffer)
+        entry = self._answers.lookup_now(request.node, name, request.caller)
+        return [wire.found(request.unique, entry)]
 
     def _getattr(self, request: wire.Request) -> list[bytes]:
         entry = self._answers.getattr_now(request.node, request.caller)

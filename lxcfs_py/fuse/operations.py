@@ -94,15 +94,12 @@ class Operations(pyfuse3.Operations):
 
     # -- names and attributes ---------------------------------------------------------------------
 
-    @answers
-    def lookup(
-        self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
+    def lookup_now(self, parent: int, name: bytes, caller: Caller) -> pyfuse3.EntryAttributes:
         """A name in a directory."""
-        if parent_inode == self._cgroup_directory and name in self._roots:
+        if parent == self._cgroup_directory and name in self._roots:
             node = self._roots[name]
-            return self._of_node(node).getattr(node, ctx)
-        return self._of_node(parent_inode).lookup(parent_inode, name, ctx)
+            return self._of_node(node).getattr(node, caller)
+        return self._of_node(parent).lookup(parent, name, caller)
 
     def getattr_now(self, node: int, caller: Caller) -> pyfuse3.EntryAttributes:
         """The attributes of a node; never computed from its content."""

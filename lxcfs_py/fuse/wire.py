@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import pyfuse3
 
+LOOKUP = 1
 GETATTR = 3
 OPEN = 14
 READ = 15
@@ -34,6 +35,7 @@ OUT_HEADER = struct.Struct("=IiQ")
 """Length, error, unique. A notification has its number as the error, and no unique."""
 _OPEN_OUT = struct.Struct("=IiQQIi")
 _ATTR_OUT = struct.Struct("=IiQ QII QQQQQQ III I III III")
+_ENTRY_OUT = struct.Struct("=IiQ QQQQII QQQQQQ III I III III")
 _POLL_OUT = struct.Struct("=IiQII")
 _NOTIFY_POLL_OUT = struct.Struct("=IiQQ")
 _INVAL_INODE_OUT = struct.Struct("=IiQ Qqq")
@@ -108,6 +110,11 @@ def parse_open(buffer: bytearray) -> int:
     return flags
 
 
+def parse_lookup(buffer: bytearray) -> bytes:
+    """The name."""
+    return bytes(buffer[_IN_HEADER.size : buffer.index(0, _IN_HEADER.size)])
+
+
 def parse_poll(buffer: bytearray) -> Poll:
     """A POLL."""
     handle, number, flags, _ = _POLL_IN.unpack_from(buffer, _IN_HEADER.size)
@@ -147,13 +154,34 @@ def something_happened(waiter: int) -> bytes:
 
 def attributes(unique: int, entry: pyfuse3.EntryAttributes) -> bytes:
     """The answer to GETATTR."""
-    seconds, nanoseconds = divmod(int(entry.attr_timeout * 1e9), 1_000_000_000)
+    return _ATTR_OUT.pack(
+        *(_ATTR_OUT.size, 0, unique), *_split(entry.attr_timeout), 0, *_attributes(entry)
+    )
+
+
+def found(unique: int, entry: pyfuse3.EntryAttributes) -> bytes:
+    """The answer to LOOKUP."""
+    seconds, nanoseconds = _split(entry.entry_timeout)
+    attr_seconds, attr_nanoseconds = _split(entry.attr_timeout)
+    return _ENTRY_OUT.pack(
+        *(_ENTRY_OUT.size, 0, unique),
+        *(entry.st_ino, entry.generation),
+        *(seconds, attr_seconds, nanoseconds, attr_nanoseconds),
+        *_attributes(entry),
+    )
+
+
+def _split(timeout: float) -> tuple[int, int]:
+    """Seconds and nanoseconds."""
+    return divmod(int(timeout * 1e9), 1_000_000_000)
+
+
+def _attributes(entry: pyfuse3.EntryAttributes) -> tuple[int, ...]:
+    """struct fuse_attr."""
     atime, atime_ns = divmod(entry.st_atime_ns, 1_000_000_000)
     mtime, mtime_ns = divmod(entry.st_mtime_ns, 1_000_000_000)
     ctime, ctime_ns = divmod(entry.st_ctime_ns, 1_000_000_000)
-    return _ATTR_OUT.pack(
-        *(_ATTR_OUT.size, 0, unique),
-        *(seconds, nanoseconds, 0),
+    return (
         *(entry.st_ino, entry.st_size, entry.st_blocks, atime, mtime, ctime),
         *(atime_ns, mtime_ns, ctime_ns),
         entry.st_mode,

@@ -257,6 +257,12 @@ def test_errors_are_the_kernels(
     assert _errno(container, function, f"{top}/{name}") == expected
 
 
+def test_sendfile_reads_too(container: Container, branch: Branch, top: Path) -> None:
+    """As busybox' cat does; though stat(2) shows no size."""
+    assert container.run("busybox", "cat", f"{top}/cgroup.procs").split()[0] == "1"
+    assert container.call(os.stat, f"{top}/cgroup.procs").st_size == 0
+
+
 def test_nothing_leads_out(container: Container, branch: Branch, top: Path) -> None:
     assert _errno(container, os.symlink, "/etc", f"{top}/link") == errno.EPERM
     assert _errno(container, os.stat, f"{top}/../..{top}/../other") == errno.ENOENT
