@@ -37,6 +37,7 @@ class Options:
     cpu_numbering: CpuNumbering = "host"
     strict: bool = False
     reattach: bool = False
+    keep_connection: bool = False
     log_level: str = "info"
     log_format: LogFormat = "text"
 
@@ -100,6 +101,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="bring back containers whose mounts an earlier daemon has left dead",
     )
+    parser.add_argument(
+        "--keep-connection",
+        action="store_true",
+        help="have systemd keep the connection for the next start (FileDescriptorStoreMax=2)",
+    )
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     _add_accepted(parser)
@@ -152,6 +158,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
         cpu_numbering=arguments.cpu_numbering,
         strict=arguments.strict,
         reattach=arguments.reattach,
+        keep_connection=arguments.keep_connection,
         log_level="debug" if arguments.debug else arguments.log_level,
         log_format=arguments.log_format,
     )

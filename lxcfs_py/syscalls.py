@@ -225,16 +225,6 @@ def open_kernfs_directory(mount: int, number: int) -> int:
     return descriptor
 
 
-def notify_ready(address: str | None) -> None:
-    """Tell whoever started us that we serve: sd_notify(3)'s READY=1 on `$NOTIFY_SOCKET`."""
-    import socket
-
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        sock.sendto(b"READY=1", "\0" + address[1:] if address.startswith("@") else address)
-
-
 _FUSE_OUT_HEADER = struct.Struct("=IiQ")
 _FUSE_NOTIFY_RESEND = 7
 

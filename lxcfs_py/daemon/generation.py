@@ -41,6 +41,7 @@ class Generation:
     """One template, and at most one worker."""
 
     def __init__(self, options: Options, connection: Connection) -> None:
+        """One that has neither; see `start_template` and `adopt`."""
         self.version = ""
         """Known once the template has loaded."""
         self.failure = ""
@@ -56,10 +57,22 @@ class Generation:
             options.to_json(),
             str(connection.mounted_at_ns),
         ]
-        self.start_template()
+        self.has_template = False
+
+    def adopt(self, version: str, template: tuple[int, int], worker: tuple[int, int]) -> None:
+        """Go on with processes that were started before we were: their channels and numbers."""
+        self.version = version
+        self.channel, self._pid = Channel.from_descriptor(template[0]), template[1]
+        self.has_template = True
+        self.worker = Worker(Channel.from_descriptor(worker[0]), worker[1], serves=True)
+
+    @property
+    def template(self) -> tuple[int, int]:
+        """For `adopt`."""
+        return self.channel.fileno(), self._pid
 
     def start_template(self) -> None:
-        """Have a template again, after `template_ended`."""
+        """Have a template; again, after `template_ended`."""
         self.channel, theirs = Channel.pair()
         self._pid = os.posix_spawn(
             self._command[0],

@@ -6,7 +6,7 @@ says, is the workers' business; they are given out again to the next one.
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _KEPT_MAX = 1024
@@ -43,6 +43,15 @@ class Keepsakes:
         keepsake = self._kept.pop(int(argument), None)
         if keepsake is not None:
             os.close(keepsake.descriptor)
+
+    def take_over(self, kept: Iterable[tuple[int, int, str]]) -> None:
+        """Go on with what `all` has said."""
+        for number, descriptor, note in kept:
+            self._kept[number] = _Keepsake(descriptor, note.encode())
+
+    def all(self) -> tuple[tuple[int, int, str], ...]:
+        """Number, descriptor and note of each."""
+        return tuple((n, one.descriptor, one.note.decode()) for n, one in self._kept.items())
 
     def messages(self) -> Iterator[tuple[bytes, list[int]]]:
         """All of them, for a worker: `NUMBER NOTE` a line, and the descriptors in that order."""

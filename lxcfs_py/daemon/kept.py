@@ -15,5 +15,9 @@ def kept_file(options: Options, what: str) -> str:
     """The file in which something of this mount point is kept; another daemon's has another."""
     directory = kept_directory(options.runtime_dir)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    mountpoint = zlib.crc32(os.path.abspath(options.mountpoint).encode())
-    return os.path.join(directory, f"{what}-{mountpoint:08x}")
+    return os.path.join(directory, f"{what}-{number_of(options.mountpoint)}")
+
+
+def number_of(mountpoint: str) -> str:
+    """What tells one daemon from another, where a path would be too long or nobody's business."""
+    return f"{zlib.crc32(os.path.abspath(mountpoint).encode()):08x}"

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 
+from lxcfs_py.daemon.kept import number_of
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.kernel.mountinfo import Mount, parse_mountinfo
 from lxcfs_py.options import DEFAULT_MOUNTPOINT
@@ -20,10 +21,10 @@ def source_of(mountpoint: str) -> str:
     """What is mounted at a mount point of ours, by name.
 
     Mounts of it keep the name wherever they are bound, and when its daemon is long gone: that
-    tells which of several daemons' they are.
+    tells which of several daemons' they are. Containers can read it: it says nothing of the host.
     """
-    path = os.path.abspath(mountpoint)
-    return SOURCE if path == DEFAULT_MOUNTPOINT else f"{SOURCE}@{path}"
+    is_default = os.path.abspath(mountpoint) == DEFAULT_MOUNTPOINT
+    return SOURCE if is_default else f"{SOURCE}@{number_of(mountpoint)}"
 
 
 def is_served(mountpoint: str) -> bool:
@@ -103,6 +104,17 @@ def mount_fuse(mountpoint: str, options: tuple[str, ...] = ()) -> int:
     return connection
 
 
+def _without_asking(mountpoint: str) -> str:
+    """The real path; what is mounted there is not looked at, for it may wait for us to serve it."""
+    path = os.path.abspath(mountpoint)
+    while True:
+        parent, name = os.path.split(path)
+        path = os.path.join(os.path.realpath(parent), name)
+        if _topmost(path) or not os.path.islink(path):
+            return path
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+
+
 class OurMount:
     """Our place, to be told from what others mount over it or in our stead.
 
@@ -110,7 +122,7 @@ class OurMount:
     """
 
     def __init__(self, mountpoint: str) -> None:
-        self._path = os.path.realpath(mountpoint)
+        self._path = _without_asking(mountpoint)
         self._device: str | None = None
 
     def made(self) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import struct
+from typing import Self
 
 from lxcfs_py.errors import CannotRun
 
@@ -23,11 +24,21 @@ def owner_of(path: str) -> int | None:
 class Pidfile:
     """Ours, from `__enter__` to `__exit__`. A file that another daemon holds is left alone."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, inherited: int | None = None) -> None:
+        """`inherited` is the descriptor by which we hold it already."""
         self._path = path
-        self._file = -1
+        self._file = -1 if inherited is None else inherited
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
+        if self._file < 0:
+            self._take()
+        return self
+
+    def fileno(self) -> int:
+        """The descriptor that holds it."""
+        return self._file
+
+    def _take(self) -> None:
         try:
             os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

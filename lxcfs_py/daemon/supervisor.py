@@ -14,11 +14,13 @@ import logging
 import os
 import select
 import signal
-import socket
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 
 from lxcfs_py import __version__
+from lxcfs_py.daemon import service_manager, succession
 from lxcfs_py.daemon.channel import (
     BEAT_INTERVAL,
     DESCRIPTORS_MAX,
@@ -38,9 +40,11 @@ from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
 from lxcfs_py.daemon.pidfile import Pidfile
+from lxcfs_py.daemon.signals import Signals
 from lxcfs_py.daemon.status import Status, Upgrade
+from lxcfs_py.daemon.succession import Estate
 from lxcfs_py.options import Options
-from lxcfs_py.syscalls import fuse_notify_resend, notify_ready
+from lxcfs_py.syscalls import fuse_notify_resend
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +59,8 @@ _YOUNG_MAX = 300
 _STILLBORN_MAX = 3
 """So many may end in a row before they serve."""
 _PAUSE_MAX = 5.0
+_FINISH_MAX = 2.0
+"""Seconds that a worker gets for the request it has in hand."""
 NO_RESEND = "LXCFS_PY_TEST_NO_RESEND"
 """An environment variable for tests: do as on a kernel before 6.9."""
 
@@ -65,58 +71,50 @@ def run(options: Options) -> int:
     Raises:
       CannotRun: nothing was mounted.
     """
-    with Pidfile(options.pidfile):
-        prepare(options.mountpoint)
-        signals = _Signals()
+    estate = succession.estate()
+    with Pidfile(options.pidfile, None if estate is None else estate.pidfile) as pidfile:
+        signals = Signals()
+        succession.begin_to_hear()
+        inherited = (
+            service_manager.stored_connection() if estate is None else estate.open_connection()
+        )
         ours = OurMount(options.mountpoint)
-        descriptor = mount_fuse(options.mountpoint, options.fuse_options)
+        connection = inherited or _mount(options)
         ours.made()
+        supervisor = _Supervisor(options, connection, signals, pidfile.fileno())
         try:
-            connection = Connection(descriptor, os.read(descriptor, _INIT_SIZE), time.time_ns())
-            return _Supervisor(options, connection, signals).run()
+            if estate is not None:
+                supervisor.inherit(estate)
+            elif inherited is not None:
+                supervisor.take_over()
+            return supervisor.run()
         finally:
-            ours.unmount()
-            os.close(descriptor)
+            if not supervisor.leaves_connection:
+                ours.unmount()
+            os.close(connection.descriptor)
 
 
-class _Signals:
-    """The signals that have come, as bytes that can be waited for."""
-
-    def __init__(self) -> None:
-        self._read, self._write = socket.socketpair()
-        self._read.setblocking(False)
-        self._write.setblocking(False)
-        signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
-        for number in (
-            signal.SIGTERM,
-            signal.SIGINT,
-            signal.SIGCHLD,
-            signal.SIGUSR1,
-            signal.SIGUSR2,
-        ):
-            signal.signal(number, lambda *_: None)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    def fileno(self) -> int:
-        """For poll(2)."""
-        return self._read.fileno()
-
-    def take(self) -> bytes:
-        """The numbers of the signals since the last call."""
-        try:
-            return self._read.recv(4096)
-        except BlockingIOError:
-            return b""
+def _mount(options: Options) -> Connection:
+    prepare(options.mountpoint)
+    descriptor = mount_fuse(options.mountpoint, options.fuse_options)
+    return Connection(descriptor, os.read(descriptor, _INIT_SIZE), time.time_ns())
 
 
 class _Supervisor:
     """One connection, the generation that serves it and, during an upgrade, the next."""
 
-    def __init__(self, options: Options, connection: Connection, signals: _Signals) -> None:
+    def __init__(
+        self, options: Options, connection: Connection, signals: Signals, pidfile: int
+    ) -> None:
+        self.leaves_connection = False
+        """The service manager has it, and hands it to the next daemon."""
         self._options = options
+        self._pidfile = pidfile
         self._connection = connection
         self._signals = signals
         self._host_text_only = False
+        self._initialised = False
+        """FUSE_INIT has been answered."""
         self._announced = False
         self._died_young = 0
         self._stillborn = 0
@@ -127,8 +125,9 @@ class _Supervisor:
         self._status_file = kept_file(options, "status")
         # A state file without a daemon: there was one.
         self._look_wanted = options.reattach or os.path.exists(kept_file(options, "state"))
-        self._look: int | None = None
-        """The process that looks for mounts which an earlier daemon has lost."""
+        self._errands: dict[int, Callable[[int], None]] = {}
+        """Processes that do something once; what is to be done with their exit status."""
+        self._has_successor = False
         self._current = Generation(options, connection)
         self._next: Generation | None = None
 
@@ -140,23 +139,27 @@ class _Supervisor:
                 self._wait()
                 taken = self._signals.take()
                 if signal.SIGTERM in taken or signal.SIGINT in taken:
+                    self._finish()
                     return 0
                 if signal.SIGCHLD in taken:
-                    self._reap_look()
+                    self._reap_errands()
                 if signal.SIGUSR2 in taken:
                     self._toggle()
                 if signal.SIGUSR1 in taken:
                     self._begin_upgrade()
                 if self._hear() == UNMOUNTED:
                     _log.info("%s was unmounted", self._options.mountpoint)
+                    service_manager.forget()
                     return 0
                 self._check_clocks()
+                if self._has_successor:
+                    self._leave()
         finally:
             for generation in self._generations():
                 generation.end()
-            if self._look is not None:
-                kill(self._look)
-                os.waitpid(self._look, 0)
+            for errand in self._errands:
+                kill(errand)
+                os.waitpid(errand, 0)
 
     def _generations(self) -> list[Generation]:
         return [self._current] if self._next is None else [self._current, self._next]
@@ -247,14 +250,19 @@ class _Supervisor:
             old, self._current, self._next = self._current, generation, None
             old.end()
             self._upgraded(old=old.version, new=generation.version)
+            self._send_for("lxcfs_py.daemon.succession", self._successor_is_checked)
             _log.info("upgraded from %s to %s", old.version, generation.version)
         self._write_status()
+        if not self._initialised:
+            self._initialised = True
+            if self._options.keep_connection:
+                service_manager.store(self._connection)
         if not self._announced:
             self._announced = True
             _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
-            notify_ready(os.environ.get("NOTIFY_SOCKET"))
+            service_manager.notify("READY=1")
             if self._look_wanted:
-                self._look_for_lost_mounts()
+                self._send_for("lxcfs_py.daemon.lost_mounts", lambda _: None)
 
     def _upgraded(self, *, old: str, new: str, failure: str = "") -> None:
         number = self._upgrade.number + 1
@@ -269,14 +277,76 @@ class _Supervisor:
             upgrade=self._upgrade,
         ).write(self._status_file)
 
-    def _look_for_lost_mounts(self) -> None:
-        module = "lxcfs_py.daemon.lost_mounts"
+    def _send_for(self, module: str, then: Callable[[int], None]) -> None:
         command = [sys.executable, "-m", module, self._options.to_json()]
-        self._look = os.posix_spawn(command[0], command, os.environ)
+        self._errands[os.posix_spawn(command[0], command, os.environ)] = then
 
-    def _reap_look(self) -> None:
-        if self._look is not None and os.waitpid(self._look, os.WNOHANG)[0]:
-            self._look = None
+    def _reap_errands(self) -> None:
+        for pid, then in list(self._errands.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._errands[pid]
+                then(os.waitstatus_to_exitcode(status))
+
+    # -- before and after us ----------------------------------------------------------------------
+
+    def take_over(self) -> None:
+        """Go on with a connection that is mounted and initialised, but has no worker."""
+        _log.info("taking over %s", self._options.mountpoint)
+        self._initialised = True
+        self._resend()
+
+    def inherit(self, estate: Estate) -> None:
+        """Go on with all that an earlier version of us had."""
+        self._initialised = self._announced = True
+        self._host_text_only = estate.host_text_only
+        self._upgrade = Upgrade(**estate.upgrade)
+        self._keepsakes.take_over(estate.keepsakes)
+        self._current.adopt(estate.version, estate.template, estate.worker)
+        self._write_status()
+        _log.info("the supervisor is version %s now", __version__)
+
+    def _successor_is_checked(self, status: int) -> None:
+        self._has_successor = status == 0
+        if status:
+            _log.error("the supervisor stays at version %s: its successor fails", __version__)
+
+    def _leave(self) -> None:
+        """Become the next version, in a moment in which nothing is under way."""
+        worker = self._current.worker
+        calm = worker is not None and worker.serves and self._current.has_template
+        if worker is None or not calm or self._next is not None:
+            return
+        self._has_successor = False
+        succession.leave(
+            Estate(
+                connection=self._connection.descriptor,
+                init=self._connection.init.hex(),
+                mounted_at_ns=self._connection.mounted_at_ns,
+                pidfile=self._pidfile,
+                host_text_only=self._host_text_only,
+                version=self._current.version,
+                template=self._current.template,
+                worker=(worker.channel.fileno(), worker.pid),
+                keepsakes=self._keepsakes.all(),
+                upgrade=asdict(self._upgrade),
+            )
+        )
+        _log.error("the supervisor stays at version %s: it cannot be replaced", __version__)
+
+    def _finish(self) -> None:
+        """With a service manager that keeps the connection: leave nothing unanswered."""
+        worker = self._current.worker
+        self.leaves_connection = self._options.keep_connection and self._initialised
+        if self.leaves_connection and worker is not None:
+            worker.channel.send(FINISH)
+            poll = select.poll()
+            poll.register(worker.channel, select.POLLIN)
+            while poll.poll(_FINISH_MAX * 1000) and worker.channel.receive()[0] not in (
+                b"",
+                FINISH,
+            ):
+                pass
 
     # -- a worker's end ---------------------------------------------------------------------------
 
@@ -311,7 +381,7 @@ class _Supervisor:
         self._begin_at = time.monotonic() + pause
 
     def _resend(self) -> None:
-        if not self._announced:
+        if not self._initialised:
             # Nobody has read more than FUSE_INIT. The next worker has that from us, and would
             # not take it a second time.
             return
@@ -345,6 +415,7 @@ class _Supervisor:
             return
         _log.info("starting the version that is installed now")
         self._next = Generation(self._options, self._connection)
+        self._next.start_template()
         self._next.bear(Birth(self._host_text_only))
 
     def _hand_over(self) -> None:
