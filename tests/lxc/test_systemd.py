@@ -321,6 +321,6 @@ def test_a_boot_takes_no_longer_than_with_lxcfs(
             f"lxcfs {min(theirs):.2f} s, {their_requests} requests"
         )
 
-    # By itself ours takes 0.9 to 1.1 times as long. Beside other tests chance says whom they disturb:
+    # By itself ours takes 0.9 to 1.1 times as long. Beside other tests chance says whom they hit:
     # what must not come back is a boot that waits for each of its 7,500 requests.
     assert min(ours) <= 1.5 * min(theirs)
