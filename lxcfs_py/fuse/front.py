@@ -206,11 +206,12 @@ class Front:
         """Pass on what libfuse has said."""
         while True:
             try:
-                answer = self._libfuse.recv(_BUFFER_SIZE, socket.MSG_DONTWAIT)
+                # The request has been passed on: there is room.
+                size = self._libfuse.recv_into(self._buffer, 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             try:
-                os.write(self._connection, answer)
+                os.write(self._connection, self._view[:size])
             except OSError as error:
                 # ENOENT: whoever asked was interrupted, or FUSE_INIT has been answered before;
                 # a notification about what nobody has open. EINVAL: one that the kernel lacks.
