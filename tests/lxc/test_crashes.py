@@ -1,5 +1,7 @@
 """Fifty readers in a container, while the worker is killed or upgraded under them.
 
+In between, each makes and removes a cgroup.
+
 15 s each; `LXCFS_PY_CRASH_SECONDS=60` for the full length.
 """
 
@@ -8,9 +10,12 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from lxcfs_py.kernel.pid import parse_membership
+from tests.lxc.containers import Container
 from tests.lxc.place import Place
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.readers import reading
@@ -31,6 +36,13 @@ def _upgrade(daemon: Daemon) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def _own_cgroup(daemon: Daemon, container: Container) -> Path:
+    """The container's own cgroup in the tree that the daemon serves, where threads are counted."""
+    membership = parse_membership(Path(f"/proc/{container.init_pid()}/cgroup").read_bytes())
+    key = "pids" if "pids" in membership else ""
+    return daemon.file(f"cgroup/{key or 'unified'}{membership[key]}")
+
+
 @pytest.mark.parametrize(
     ("kind", "disturb"),
     [("privileged", _kill), ("unprivileged", _upgrade)],
@@ -43,7 +55,9 @@ def test_readers_notice_nothing(
     with (
         running_daemon(label="crashes") as daemon,
         make(daemon.mountpoint).running() as container,
-        reading(int(container.init_pid()), _READERS) as readers,
+        reading(
+            int(container.init_pid()), _READERS, cgroup=_own_cgroup(daemon, container)
+        ) as readers,
     ):
         before = readers.texts()
         disturbances = 0

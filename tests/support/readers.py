@@ -102,17 +102,27 @@ class Readers:
 
 
 @contextmanager
-def reading(pid: int, count: int, files: Sequence[str] = FILES) -> Iterator[Readers]:
-    """Readers in the container of a process; all have begun."""
+def reading(
+    pid: int, count: int, files: Sequence[str] = FILES, *, cgroup: Path | None = None
+) -> Iterator[Readers]:
+    """Readers in the container of a process; all have begun.
+
+    Args:
+      cgroup: a directory of the cgroup tree, in which each makes and removes a cgroup in between.
+    """
     memory = os.memfd_create("readers")
     os.ftruncate(memory, count * _SLOT.size)
+    directory = -1 if cgroup is None else os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
+    numbers = map(str, (pid, count, memory, directory))
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.readers", *map(str, (pid, count, memory)), *files],
+        [sys.executable, "-m", "tests.support.readers", *numbers, *files],
         cwd=_REPOSITORY,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        pass_fds=[memory],
+        pass_fds=[one for one in (memory, directory) if one >= 0],
     )
+    if directory >= 0:
+        os.close(directory)
     readers = Readers(process, mmap.mmap(memory, count * _SLOT.size), count)
     os.close(memory)
     with process:
@@ -123,7 +133,7 @@ def reading(pid: int, count: int, files: Sequence[str] = FILES) -> Iterator[Read
             process.kill()
 
 
-def main(pid: int, count: int, memory: int, files: list[str]) -> None:
+def main(pid: int, count: int, memory: int, directory: int, files: list[str]) -> None:
     """Go into the container and read until killed."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     shared = mmap.mmap(memory, count * _SLOT.size)
@@ -133,7 +143,7 @@ def main(pid: int, count: int, memory: int, files: list[str]) -> None:
         if (pid := os.fork()) == 0:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             try:
-                _Reader(number, files, shared).run()
+                _Reader(number, files, shared, directory).run()
             finally:
                 os._exit(1)
         struct.pack_into("<Q", shared, (number + 1) * _SLOT.size - 8, pid)
@@ -147,8 +157,9 @@ def _shape(text: bytes) -> bytes:
 
 
 class _Reader:
-    def __init__(self, number: int, files: list[str], shared: mmap.mmap) -> None:
+    def __init__(self, number: int, files: list[str], shared: mmap.mmap, directory: int) -> None:
         self._number = number
+        self._directory = directory
         # Not earlier: a process that makes others in a pid namespace is not in it itself.
         self._shapes = {file: _shape(Path(file).read_bytes()) for file in files}
         self._shared = shared
@@ -167,9 +178,19 @@ class _Reader:
             order.shuffle(files)
             for file in files:
                 self._check(file)
+            if self._directory >= 0:
+                self._make_and_remove()
             passes += 1
             values = (passes, self._texts, self._longest)
             struct.pack_into("<QQQ", self._shared, self._number * _SLOT.size, *values)
+
+    def _make_and_remove(self) -> None:
+        name = f"reader{self._number}"
+        try:
+            os.mkdir(name, dir_fd=self._directory)
+            os.rmdir(name, dir_fd=self._directory)
+        except OSError as error:
+            self._fail(name, str(error))
 
     def _check(self, file: str) -> None:
         try:
@@ -222,4 +243,5 @@ class _Reader:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+    _pid, _count, _memory, _directory = map(int, sys.argv[1:5])
+    main(_pid, _count, _memory, _directory, sys.argv[5:])
