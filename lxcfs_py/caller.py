@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from lxcfs_py.container import Container, Machine, StateKeeper, boottime
 from lxcfs_py.container_state import ContainerState, pack, unpack
-from lxcfs_py.host import MAX_AGE, read_all
+from lxcfs_py.host import MAX_AGE, read_file
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
     parse_ns_pids,
@@ -33,16 +33,8 @@ _Name = TypeVar("_Name")
 _Known = TypeVar("_Known")
 
 
-def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read_all(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _start_time(pid: int) -> int:
-    return parse_start_time(_read(f"/proc/{pid}/stat"))
+    return parse_start_time(read_file(f"/proc/{pid}/stat"))
 
 
 def _namespace_of(pid: int) -> str:
@@ -114,7 +106,7 @@ class _Namespace(Container):
 
 def _number_by_status(thread: int) -> int:
     try:
-        return parse_ns_pids(_read(f"/proc/{thread}/status"))[-1]
+        return parse_ns_pids(read_file(f"/proc/{thread}/status"))[-1]
     except OSError:
         return 0
 
@@ -188,7 +180,7 @@ class Containers:
             return HOST
 
     def _host_process(self, thread: int) -> Subject:
-        membership = _read(f"/proc/{thread}/cgroup")
+        membership = read_file(f"/proc/{thread}/cgroup")
         if membership.count(b":/\n") == membership.count(b"\n"):
             return HOST
         return subject(thread, _start_time(thread))
@@ -203,7 +195,7 @@ class Containers:
             raise ProcessLookupError(errno.ESRCH, "a caller that cannot be seen")
         namespace = _namespace_of(thread)
         if namespace == self._own_namespace:
-            return Visitor(Subject(thread, 0), True, _read(f"/proc/{thread}/cgroup"))
+            return Visitor(Subject(thread, 0), True, read_file(f"/proc/{thread}/cgroup"))
         known = self._by_namespace.get(namespace) or self._admit(thread, namespace)
         known.used_at = boottime()
         return Visitor(known.subject, False, known.recent_membership())
@@ -248,7 +240,7 @@ class Containers:
         namespace = _namespace_of(who.pid)
         if namespace != self._own_namespace:
             return self._by_namespace.get(namespace) or self._admit(who.pid, namespace)
-        membership = _read(f"/proc/{who.pid}/cgroup")
+        membership = read_file(f"/proc/{who.pid}/cgroup")
         container = self._by_membership.get(membership)
         if container is None:
             container = _HostCgroups(self._machine, self._states, membership)
@@ -291,7 +283,7 @@ class Containers:
     def is_32_bit(self, thread: int) -> bool:
         """Whether a thread wants to be told of a 32-bit machine: personality(2)."""
         try:
-            return int(_read(f"/proc/{thread}/personality"), 16) & PER_MASK == PER_LINUX32
+            return int(read_file(f"/proc/{thread}/personality"), 16) & PER_MASK == PER_LINUX32
         except OSError:
             return False  # ended, or not ours to look at: then the usual text
 
@@ -309,7 +301,7 @@ class Containers:
             return True
         if os.readlink(f"/proc/{who.pid}/ns/user") != os.readlink("/proc/self/ns/user"):
             return False
-        capabilities = parse_effective_capabilities(_read(f"/proc/{who.pid}/status"))
+        capabilities = parse_effective_capabilities(read_file(f"/proc/{who.pid}/status"))
         return bool(capabilities >> _CAP_SYS_RESOURCE & 1)
 
     def __iter__(self) -> Iterator[Container]:
@@ -380,14 +372,14 @@ def find_init(thread: int, namespace: str) -> int:
     """
     pid = thread
     while pid and _is_in(pid, namespace):
-        status = _read(f"/proc/{pid}/status")
+        status = read_file(f"/proc/{pid}/status")
         if parse_ns_pids(status)[-1] == 1:
             return pid
         pid = parse_parent(status)
     for name in os.listdir("/proc"):
         if name.isdecimal() and _is_in(int(name), namespace):
             try:
-                if parse_ns_pids(_read(f"/proc/{name}/status"))[-1] == 1:
+                if parse_ns_pids(read_file(f"/proc/{name}/status"))[-1] == 1:
                     return int(name)
             except OSError:
                 continue  # ended since

@@ -30,6 +30,15 @@ def read_all(fd: int) -> bytes:
     return text
 
 
+def read_file(path: str, *, dir_fd: int | None = None) -> bytes:
+    """The whole of a procfs, sysfs or cgroupfs file that is opened for this once; no symlink."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        return read_all(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _read_as_32_bit(fd: int) -> bytes:
     persona = personality(PER_LINUX32)
     try:

@@ -8,7 +8,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 
-from lxcfs_py.host import read_all
+from lxcfs_py.host import read_file
 from lxcfs_py.kernel.pid import parse_ns_pids
 from lxcfs_py.syscalls import (
     ns_get_parent,
@@ -123,8 +123,4 @@ def _tasks(process: str) -> Iterator[str]:
 
 
 def _ns_pids(directory: str) -> tuple[int, ...]:
-    descriptor = os.open(f"{directory}/status", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return parse_ns_pids(read_all(descriptor))
-    finally:
-        os.close(descriptor)
+    return parse_ns_pids(read_file(f"{directory}/status"))

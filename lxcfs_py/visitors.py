@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lxcfs_py.caller import Containers
 from lxcfs_py.cgroup.tree import Branch
 from lxcfs_py.cgroup_access import Credentials, IdRange, Process, Scope, Step, Target
-from lxcfs_py.host import MAX_AGE, read_all
+from lxcfs_py.host import MAX_AGE, read_file
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
     parse_groups,
@@ -23,14 +23,6 @@ from lxcfs_py.pid_numbers import number_outside, numbers_inside
 from lxcfs_py.subject import Subject, Visitor, subject
 
 _MEMBERSHIPS_MAX = 1024
-
-
-def _read(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return read_all(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Visitors:
@@ -52,13 +44,13 @@ class Visitors:
         if is_host:
             if not self.is_opener(who):
                 raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), str(who.pid))
-            return Visitor(who, True, _read(f"/proc/{who.pid}/cgroup"))
+            return Visitor(who, True, read_file(f"/proc/{who.pid}/cgroup"))
         return self._containers.visitor_again(who)
 
     def opener(self, number: int, *, thread: bool) -> Subject:
         """A thread, or its process, to be known again."""
-        pid = number if thread else parse_process(_read(f"/proc/{number}/status"))
-        return subject(pid, parse_start_time(_read(f"/proc/{pid}/stat")))
+        pid = number if thread else parse_process(read_file(f"/proc/{number}/status"))
+        return subject(pid, parse_start_time(read_file(f"/proc/{pid}/stat")))
 
     def is_opener(self, opener: Subject) -> bool:
         """Whether it still is the one it was."""
@@ -107,7 +99,7 @@ class Visitors:
 
     def credentials(self, thread: int, uid: int, gid: int) -> Credentials:
         """What a thread may do by its groups, capabilities and user namespace."""
-        status = _read(f"/proc/{thread}/status")
+        status = read_file(f"/proc/{thread}/status")
         return Credentials(
             uid,
             gid,
@@ -120,8 +112,8 @@ class Visitors:
     def process(self, pid: int, key: str) -> Process:
         """A process or thread, by our number. Raises OSError: it has ended."""
         try:
-            target = Target(*parse_saved_uids(_read(f"/proc/{pid}/status")))
-            membership = parse_membership(_read(f"/proc/{pid}/cgroup"))
+            target = Target(*parse_saved_uids(read_file(f"/proc/{pid}/status")))
+            membership = parse_membership(read_file(f"/proc/{pid}/cgroup"))
         except FileNotFoundError as error:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH), str(pid)) from error
         return Process(target, membership.get(key, "/"))
@@ -142,4 +134,4 @@ class Visitors:
 
 
 def _ranges(path: str) -> tuple[IdRange, ...]:
-    return tuple(IdRange(*extent) for extent in parse_id_map(_read(path)))
+    return tuple(IdRange(*extent) for extent in parse_id_map(read_file(path)))

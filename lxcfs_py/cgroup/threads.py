@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lxcfs_py.cgroup.lineage import Lineage
-from lxcfs_py.host import read_all
+from lxcfs_py.host import read_file
 from lxcfs_py.kernel.pid import parse_state
 
 _DEEPEST = 64  # levels below a container's cgroup; a container can make more than we can follow
@@ -41,11 +41,7 @@ def count_states(threads: Iterable[int]) -> States:
 
 
 def _threads_below(directory: int, file: str, levels: int) -> Iterator[int]:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        yield from map(int, read_all(descriptor).split())
-    finally:
-        os.close(descriptor)
+    yield from map(int, read_file(file, dir_fd=directory).split())
     # A cgroup has as many links as it has children, and two of its own.
     if levels and os.fstat(directory).st_nlink > 2:
         for child in _children(directory):

@@ -5,7 +5,6 @@ A number comes from the path, so that every worker gives the same one. The upper
 
 import functools
 import hashlib
-import stat
 
 import pyfuse3
 
@@ -47,8 +46,3 @@ def attributes(
     entry.entry_timeout = entry_timeout
     entry.attr_timeout = attr_timeout
     return entry
-
-
-def is_directory(entry: pyfuse3.EntryAttributes) -> bool:
-    """Whether attributes are a directory's."""
-    return stat.S_ISDIR(entry.st_mode)

@@ -15,7 +15,7 @@ import pyfuse3
 
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse.nodes import attributes, inode_of
-from lxcfs_py.host import read_all
+from lxcfs_py.host import read_file
 from lxcfs_py.resources import CpuView
 
 _CPU_NAME = re.compile(r"cpu(\d+)")
@@ -104,8 +104,4 @@ class Sysfs:
 
     def text(self, path: str) -> bytes:
         """The content of a file."""
-        descriptor = os.open(self._host(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            return read_all(descriptor)
-        finally:
-            os.close(descriptor)
+        return read_file(self._host(path))
