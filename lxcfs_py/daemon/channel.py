@@ -32,6 +32,8 @@ UNMOUNTED = b"unmounted"
 # From the supervisor to a worker.
 KEPT = b"kept"
 """`kept` and lines of `NUMBER NOTE`, with the descriptors; before `go`."""
+REPLAY = b"replay"
+"""Before `go`: the kernel will not deliver again what the last worker had in hand."""
 GO = b"go"
 FINISH = b"finish"
 """Answer what you have in hand and end. The worker says the same just before it does."""

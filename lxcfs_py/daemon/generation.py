@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from lxcfs_py.daemon.channel import GO, KEPT, Birth, Channel
+from lxcfs_py.daemon.channel import GO, KEPT, REPLAY, Birth, Channel
 from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.options import Options
 
@@ -107,9 +107,11 @@ class Generation:
             end.close()
         self.worker = Worker(ours)
 
-    def let_go(self, keepsakes: Keepsakes) -> None:
+    def let_go(self, keepsakes: Keepsakes, *, replay: bool) -> None:
         """Have the worker begin to serve, with what others have left to it."""
         if self.worker is not None:
+            if replay:
+                self.worker.channel.send(REPLAY)
             for text, descriptors in keepsakes.messages():
                 self.worker.channel.send(KEPT + b" " + text, descriptors)
             self.worker.channel.send(GO)

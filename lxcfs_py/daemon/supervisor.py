@@ -120,6 +120,8 @@ class _Supervisor:
         self._stillborn = 0
         self._begin_at: float | None = None
         """When a template or a worker is due, if one is missing."""
+        self._replay = False
+        """The kernel will not deliver again what the last worker had in hand."""
         self._keepsakes = Keepsakes()
         self._upgrade = Upgrade()
         self._status_file = kept_file(options, "status")
@@ -171,7 +173,7 @@ class _Supervisor:
             self._current.start_template()
         if self._current.worker is None:
             self._current.bear(Birth(self._host_text_only))
-            self._current.let_go(self._keepsakes)
+            self._current.let_go(self._keepsakes, replay=self._replay)
 
     def _toggle(self) -> None:
         self._host_text_only = not self._host_text_only
@@ -358,7 +360,7 @@ class _Supervisor:
         if not worker.finished:
             self._resend()
         if self._next is not None and self._next.worker is not None and self._next.worker.pid:
-            self._next.let_go(self._keepsakes)
+            self._next.let_go(self._keepsakes, replay=self._replay)
             return
         _log.error("the worker has ended; another takes over")
         if worker.serves:
@@ -392,8 +394,7 @@ class _Supervisor:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            # Before Linux 6.9: whoever waits for one of these has to be interrupted.
-            _log.warning("this kernel cannot deliver again what the worker had in hand")
+            self._replay = True  # before Linux 6.9
 
     def _check_clocks(self) -> None:
         now = time.monotonic()
@@ -424,7 +425,7 @@ class _Supervisor:
             self._current.worker.channel.send(FINISH)
         elif self._next is not None and self._next.worker is not None:
             self._begin_at = None
-            self._next.let_go(self._keepsakes)
+            self._next.let_go(self._keepsakes, replay=self._replay)
 
     def _give_up_upgrade(self, why: str) -> None:
         new = ""

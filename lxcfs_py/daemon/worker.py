@@ -30,6 +30,7 @@ from lxcfs_py.daemon.channel import (
     KEPT,
     PREPARED,
     READY,
+    REPLAY,
     UNMOUNTED,
     Birth,
     Channel,
@@ -41,6 +42,7 @@ from lxcfs_py.fuse.cgroup_nodes import FileNames
 from lxcfs_py.fuse.cgroup_tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
 from lxcfs_py.fuse.front import serve
+from lxcfs_py.fuse.in_hand import InHand
 from lxcfs_py.fuse.journal import Journal
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
 from lxcfs_py.fuse.open_files import OpenFiles
@@ -92,6 +94,8 @@ class _Requests(NamedTuple):
     connection: int
     init: bytes
     """FUSE_INIT, which the kernel sends but once."""
+    replay: bool
+    """The one that the last worker had in hand it does not send again."""
 
 
 class _Keeper:
@@ -117,6 +121,7 @@ def work(
     descriptors_max = _raise_descriptor_limit() // 2
     channel.send(b"%s %d" % (PREPARED, os.getpid()))
     host_text_only = birth.host_text_only
+    replay = False
     inherited: list[Inherited] = []
     while True:
         message, descriptors = channel.receive(DESCRIPTORS_MAX)
@@ -124,7 +129,9 @@ def work(
             break
         if not message:
             return
-        if message.startswith(KEPT):
+        if message == REPLAY:
+            replay = True
+        elif message.startswith(KEPT):
             lines = message.removeprefix(KEPT + b" ").split(b"\n")
             inherited += map(Inherited.parse, lines, descriptors)
         else:
@@ -140,7 +147,8 @@ def work(
         descriptors_max=descriptors_max,
     )
     containers.restore()
-    requests = _Requests(connection, Channel.from_descriptor(init_socket).receive()[0])
+    init, _ = Channel.from_descriptor(init_socket).receive()
+    requests = _Requests(connection, init, replay)
     trio.run(_serve, prepared, host_text_only, containers, requests, channel, inherited)
 
 
@@ -190,7 +198,14 @@ async def _serve(
             if triggers is not None:
                 triggers.wake_pollers()
 
-        await serve(requests.connection, ours, operations, initialised)
+        await serve(
+            requests.connection,
+            ours,
+            operations,
+            InHand(kept_file(options, "in-hand"), layout=layout),
+            replay=requests.replay,
+            initialised=initialised,
+        )
         channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
 

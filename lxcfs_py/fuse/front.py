@@ -41,11 +41,12 @@ import trio
 
 from lxcfs_py.fuse import wire
 from lxcfs_py.fuse.errors import errno_of
+from lxcfs_py.fuse.in_hand import InHand
 
 _log = logging.getLogger(__name__)
 
-# The kernel wants room for its largest WRITE: libfuse has told it 1 MiB, and headers come on top.
-_BUFFER_SIZE = (1 << 20) + (1 << 16)
+_ANSWER_MAX = (1 << 20) + (1 << 16)
+"""libfuse's largest: it has told the kernel 1 MiB, and headers come on top."""
 _SPIN_SECONDS = 30e-6
 _REQUESTS_BETWEEN_CHECKPOINTS = 32
 
@@ -88,14 +89,20 @@ class Front:
         connection: int,
         libfuse: socket.socket,
         answers: Answers,
+        in_hand: InHand,
+        *,
+        replay: bool,
         initialised: Callable[[], None],
     ) -> None:
-        """`initialised` is called once the kernel has the answer to FUSE_INIT."""
+        """A front that does nothing yet; see `serve`."""
         self._connection = connection
         self._libfuse = libfuse
         self._answers = answers
-        self._buffer = bytearray(_BUFFER_SIZE)
-        self._view = memoryview(self._buffer)
+        self._in_hand = in_hand
+        self._left = in_hand.left if replay else 0
+        self._buffer = in_hand.buffer
+        self._into = [in_hand.buffer]
+        self._answer_of_libfuse = memoryview(bytearray(_ANSWER_MAX))
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
         # libfuse also speaks unasked: notifications.
@@ -124,11 +131,15 @@ class Front:
         self._forward_answers()
         if self._waits == 2:
             self._initialised()
-        self._answers.answered()
+            if self._left:
+                _log.info("answering what an earlier worker had in hand")
+                if self._take(self._left, again=True):
+                    return
+        self._answered()
         while True:
             await self._wait()
             try:
-                size = os.readv(self._connection, [self._buffer])
+                size = os.readv(self._connection, self._into)
             except (FileNotFoundError, BlockingIOError):
                 continue  # whoever asked was interrupted
             except OSError as error:
@@ -136,12 +147,32 @@ class Front:
                     raise
                 # It was unmounted. pyfuse3 takes this for its end.
                 raise trio.ClosedResourceError from error
-            request = wire.parse_header(self._buffer)
-            answer = self._here.get(request.opcode)
-            if answer is not None:
-                self._answer(request, answer)
-            elif self._pass_on(request.unique, size):
+            if self._take(size):
                 return
+
+    def _take(self, size: int, *, again: bool = False) -> bool:
+        """Answer the request in hand; True if that is now up to libfuse.
+
+        Args:
+          size: its length.
+          again: it is known to have been delivered before. (If not: unless it says so itself.)
+        """
+        request = wire.parse_header(self._buffer)
+        unique = request.unique
+        if self._in_hand.suspect and self._in_hand.suspect == unique | wire.RESENT:
+            _log.error("request %d (opcode %d) ends workers: refused", unique, request.opcode)
+            self._write([wire.error(unique, errno.EIO)])
+        elif (answer := self._here.get(request.opcode)) is not None:
+            self._answer(request, answer)
+        elif self._pass_on(unique, size, again=again or bool(unique & wire.RESENT)):
+            return True
+        self._in_hand.done()
+        return False
+
+    def _answered(self) -> None:
+        # In this order: what is not in hand any more is not replayed, and the journal not asked.
+        self._in_hand.done()
+        self._answers.answered()
 
     def _answer(self, request: wire.Request, answer: _Answer) -> None:
         if self._logs:  # as libfuse does with those that it gets
@@ -150,6 +181,9 @@ class Front:
             pieces = answer(request)
         except Exception as error:
             pieces = [wire.error(request.unique, errno_of(error, answer.__name__))]
+        self._write(pieces)
+
+    def _write(self, pieces: list[bytes]) -> None:
         with contextlib.suppress(FileNotFoundError):  # whoever asked was interrupted
             os.writev(self._connection, pieces)
 
@@ -189,16 +223,16 @@ class Front:
         # Python and others ask each file that they open whether it is a terminal.
         raise OSError(errno.ENOSYS, "there are none")
 
-    def _pass_on(self, unique: int, size: int) -> bool:
+    def _pass_on(self, unique: int, size: int, *, again: bool) -> bool:
         """Give a request to libfuse; False if it is too long for the socket, and was refused."""
-        self._answers.asked(again=wire.is_resent(unique))
+        self._answers.asked(again=again)
         try:
-            self._libfuse.send(self._view[:size])
+            self._libfuse.send(self._buffer[:size])
         except OSError as error:
             if error.errno != errno.EMSGSIZE:
                 raise
             # A WRITE of 200 kB and more, to a file that takes a line.
-            os.write(self._connection, wire.error(unique, errno.EINVAL))
+            self._write([wire.error(unique, errno.EINVAL)])
             return False
         return True
 
@@ -206,12 +240,11 @@ class Front:
         """Pass on what libfuse has said."""
         while True:
             try:
-                # The request has been passed on: there is room.
-                size = self._libfuse.recv_into(self._buffer, 0, socket.MSG_DONTWAIT)
+                size = self._libfuse.recv_into(self._answer_of_libfuse, 0, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             try:
-                os.write(self._connection, self._view[:size])
+                os.write(self._connection, self._answer_of_libfuse[:size])
             except OSError as error:
                 # ENOENT: whoever asked was interrupted, or FUSE_INIT has been answered before;
                 # a notification about what nobody has open. EINVAL: one that the kernel lacks.
@@ -237,15 +270,29 @@ class Front:
 
 
 async def serve(
-    connection: int, libfuse: socket.socket, answers: Answers, initialised: Callable[[], None]
+    connection: int,
+    libfuse: socket.socket,
+    answers: Answers,
+    in_hand: InHand,
+    *,
+    replay: bool,
+    initialised: Callable[[], None],
 ) -> None:
     """Answer requests until the connection ends.
+
+    Args:
+      connection: where the kernel's requests come from.
+      libfuse: our end of what libfuse takes for the connection.
+      answers: what is answered without libfuse.
+      in_hand: where requests are while they are answered.
+      replay: what an earlier worker has left in there, the kernel does not deliver again.
+      initialised: called once the kernel has the answer to FUSE_INIT.
 
     pyfuse3 finds `trio` in its module's globals (its asyncio support replaces it there in the same
     way); this puts a `trio` there that differs in the waiting alone. One request at a time:
     handlers do not await, so a second task would only be switched to and fro.
     """
-    front = Front(connection, libfuse, answers, initialised)
+    front = Front(connection, libfuse, answers, in_hand, replay=replay, initialised=initialised)
     lowlevel = SimpleNamespace(
         current_task=trio.lowlevel.current_task,
         current_trio_token=trio.lowlevel.current_trio_token,

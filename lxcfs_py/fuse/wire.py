@@ -24,6 +24,7 @@ _FOPEN_DIRECT_IO = 1
 
 _IN_HEADER = struct.Struct("=IIQQIIII")
 """Length, opcode, unique, node, uid, gid, pid, and a rest."""
+_LENGTH = struct.Struct("=I")
 _READ_IN = struct.Struct("=QQII")
 """Handle, offset, size, flags; then the lock owner and more."""
 _POLL_IN = struct.Struct("=QQII")
@@ -41,9 +42,9 @@ _NOTIFY_POLL_OUT = struct.Struct("=IiQQ")
 _INVAL_INODE_OUT = struct.Struct("=IiQ Qqq")
 
 
-def is_resent(unique: int) -> bool:
-    """FUSE_UNIQUE_RESEND: whether a request was delivered before, to a worker that has ended."""
-    return bool(unique >> 63)
+RESENT = 1 << 63
+"""FUSE_UNIQUE_RESEND: in the number of a request that was delivered before, to a worker that has
+ended."""
 
 
 class Poll(NamedTuple):
@@ -92,36 +93,42 @@ class Read(NamedTuple):
     is_for_page_cache: bool
 
 
-def parse_header(buffer: bytearray) -> Request:
+def length(buffer: memoryview) -> int:
+    """The length of the request at the beginning of a buffer."""
+    size: int = _LENGTH.unpack_from(buffer)[0]
+    return size
+
+
+def parse_header(buffer: memoryview) -> Request:
     """The header at the beginning of a buffer."""
     _, opcode, unique, node, uid, gid, pid, _ = _IN_HEADER.unpack_from(buffer)
     return Request(opcode, unique, node, Sender(uid, gid, pid))
 
 
-def parse_read(buffer: bytearray) -> Read:
+def parse_read(buffer: memoryview) -> Read:
     """A READ. read(2) says on whose behalf it asks, the page cache does not: fuse_send_read()."""
     handle, offset, size, flags = _READ_IN.unpack_from(buffer, _IN_HEADER.size)
     return Read(handle, offset, size, not flags & _READ_LOCKOWNER)
 
 
-def parse_open(buffer: bytearray) -> int:
+def parse_open(buffer: memoryview) -> int:
     """The flags of open(2)."""
     flags: int = _FLAGS_IN.unpack_from(buffer, _IN_HEADER.size)[0]
     return flags
 
 
-def parse_lookup(buffer: bytearray) -> bytes:
-    """The name."""
-    return bytes(buffer[_IN_HEADER.size : buffer.index(0, _IN_HEADER.size)])
+def parse_lookup(buffer: memoryview) -> bytes:
+    """The name, which ends with a NUL."""
+    return bytes(buffer[_IN_HEADER.size : length(buffer) - 1])
 
 
-def parse_poll(buffer: bytearray) -> Poll:
+def parse_poll(buffer: memoryview) -> Poll:
     """A POLL."""
     handle, number, flags, _ = _POLL_IN.unpack_from(buffer, _IN_HEADER.size)
     return Poll(handle, number if flags & _POLL_SCHEDULE_NOTIFY else 0)
 
 
-def parse_release(buffer: bytearray) -> int:
+def parse_release(buffer: memoryview) -> int:
     """The handle."""
     handle: int = _HANDLE_IN.unpack_from(buffer, _IN_HEADER.size)[0]
     return handle

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
+from lxcfs_py.daemon.supervisor import NO_RESEND
 from tests.support import agent
 from tests.support.cgroups import hierarchies
 from tests.support.container import own_container
@@ -48,8 +51,13 @@ def _dying_workers(daemon: Daemon, directory: Path) -> Iterator[list[int]]:
         killer.join()
 
 
-def test_making_and_removing_while_workers_die(can_mount: None) -> None:
+@pytest.mark.parametrize("environment", [{}, {NO_RESEND: "1"}], ids=["resent", "replayed"])
+def test_making_and_removing_while_workers_die(
+    can_mount: None, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No mkdir is answered EEXIST, and no rmdir ENOENT, because an earlier worker did it."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     directory = next(one for one in hierarchies() if not one.is_v2 or len(hierarchies()) == 1)
     name = "unified" if directory.is_v2 else directory.mountpoint.name
     with (
