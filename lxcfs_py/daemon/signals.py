@@ -1,5 +1,6 @@
 """Signals for a process that waits for several things at once."""
 
+import select
 import signal
 import socket
 
@@ -25,6 +26,10 @@ class Signals:
     def fileno(self) -> int:
         """For poll(2)."""
         return self._read.fileno()
+
+    def have_come(self) -> bool:
+        """Whether `take` would give any."""
+        return bool(select.select([self._read], [], [], 0)[0])
 
     def take(self) -> bytes:
         """The numbers of the signals since the last call."""

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, Self
 
 from lxcfs_py.daemon.generation import Connection
+from lxcfs_py.daemon.signals import Signals
 
 _ESTATE = "LXCFS_PY_ESTATE"
 """An environment variable: the descriptor in which the estate lies."""
@@ -55,17 +56,23 @@ class Estate:
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
-def leave(estate: Estate) -> None:
-    """Become the next version. Returns if that is not possible.
+def leave(estate: Estate, signals: Signals) -> bool:
+    """Become the next version.
 
     Signals wait until the successor can take them: until then they would end it.
+
+    Returns:
+      Whether it is possible at all; not now, if signals have come that nobody has taken.
     """
+    everything = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    if signals.have_come():  # they would be lost with us
+        signal.pthread_sigmask(signal.SIG_SETMASK, everything)
+        return True
     file = os.memfd_create("estate")
     os.write(file, json.dumps(asdict(estate)).encode())
     descriptors = [file, *estate.descriptors()]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, True)
-    everything = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     command = [sys.executable, "-m", "lxcfs_py", *sys.argv[1:]]
     try:
         os.execve(command[0], command, os.environ | {_ESTATE: str(file)})
@@ -74,6 +81,7 @@ def leave(estate: Estate) -> None:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         os.close(file)
+    return False
 
 
 def estate() -> Estate | None:

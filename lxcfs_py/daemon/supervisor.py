@@ -319,22 +319,21 @@ class _Supervisor:
         calm = worker is not None and worker.serves and self._current.has_template
         if worker is None or not calm or self._next is not None:
             return
-        self._has_successor = False
-        succession.leave(
-            Estate(
-                connection=self._connection.descriptor,
-                init=self._connection.init.hex(),
-                mounted_at_ns=self._connection.mounted_at_ns,
-                pidfile=self._pidfile,
-                host_text_only=self._host_text_only,
-                version=self._current.version,
-                template=self._current.template,
-                worker=(worker.channel.fileno(), worker.pid),
-                keepsakes=self._keepsakes.all(),
-                upgrade=asdict(self._upgrade),
-            )
+        estate = Estate(
+            connection=self._connection.descriptor,
+            init=self._connection.init.hex(),
+            mounted_at_ns=self._connection.mounted_at_ns,
+            pidfile=self._pidfile,
+            host_text_only=self._host_text_only,
+            version=self._current.version,
+            template=self._current.template,
+            worker=(worker.channel.fileno(), worker.pid),
+            keepsakes=self._keepsakes.all(),
+            upgrade=asdict(self._upgrade),
         )
-        _log.error("the supervisor stays at version %s: it cannot be replaced", __version__)
+        self._has_successor = succession.leave(estate, self._signals)
+        if not self._has_successor:
+            _log.error("the supervisor stays at version %s: it cannot be replaced", __version__)
 
     def _finish(self) -> None:
         """With a service manager that keeps the connection: leave nothing unanswered."""

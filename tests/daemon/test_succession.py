@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,6 +65,26 @@ def test_a_supervisor_that_would_fail_is_not_taken(installed: Path) -> None:
         assert daemon.upgrade().stdout == "upgraded from 1.0 to 1.0.1\n"
         _wait_for_line("the supervisor stays at version 1.0: its successor fails", daemon.log)
         assert daemon.file("proc/uptime").read_text()
+
+
+_A_SIGNAL_BEFORE_IT_LEAVES = """
+import os, signal
+from lxcfs_py.daemon.signals import Signals
+from lxcfs_py.daemon.succession import Estate, leave
+
+signals = Signals()
+os.kill(os.getpid(), signal.SIGUSR1)
+estate = Estate(connection=0, init="", mounted_at_ns=0, pidfile=0, host_text_only=False, version="",
+                template=(0, 0), worker=(0, 0), keepsakes=(), upgrade={})
+assert leave(estate, signals)
+assert signals.take() == bytes([signal.SIGUSR1])
+assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+"""
+
+
+def test_no_signal_is_lost_when_the_supervisor_is_replaced() -> None:
+    """One that has come since it last looked: an upgrade that nobody would answer."""
+    subprocess.run([sys.executable, "-c", _A_SIGNAL_BEFORE_IT_LEAVES], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("end", [ServiceManager.kill, ServiceManager.stop])
