@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lxcfs_py.fuse import handles
-from lxcfs_py.fuse.cgroup_nodes import CgroupNode, FileNames, branch_numbers, pack, unpack
-from lxcfs_py.fuse.journal import Journal, State
+from lxcfs_py.fuse.cgroups.journal import Journal, State
+from lxcfs_py.fuse.cgroups.nodes import CgroupNode, FileNames, branch_numbers, pack, unpack
+from lxcfs_py.fuse.cgroups.open_files import OpenFile, OpenFiles
 from lxcfs_py.fuse.nodes import inode_of
-from lxcfs_py.fuse.open_files import OpenFile, OpenFiles
 from lxcfs_py.pid_numbers import _ByStatus, number_outside, numbers_inside
 from lxcfs_py.subject import HOST, Subject
 from tests.support.cgroups import own_cgroup

@@ -38,14 +38,15 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
-from lxcfs_py.fuse.cgroup_nodes import FileNames
-from lxcfs_py.fuse.cgroup_tree import CgroupTree
+from lxcfs_py.fuse.cgroups.journal import Journal
+from lxcfs_py.fuse.cgroups.nodes import FileNames
+from lxcfs_py.fuse.cgroups.open_files import OpenFiles
+from lxcfs_py.fuse.cgroups.spots import Spots
+from lxcfs_py.fuse.cgroups.tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
 from lxcfs_py.fuse.front import serve
 from lxcfs_py.fuse.in_hand import InHand
-from lxcfs_py.fuse.journal import Journal
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
-from lxcfs_py.fuse.open_files import OpenFiles
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
@@ -222,14 +223,14 @@ def _cgroup_tree(
     except OSError as error:
         _log.warning("no cgroup tree is served: %s", error)
         return None
+    visitors = Visitors(containers, found)
+    names = FileNames(kept_file(options, "names"), layout=layout)
     return CgroupTree(
-        found,
-        Visitors(containers, found),
-        FileNames(kept_file(options, "names"), layout=layout),
+        Spots(found, visitors, names, time_ns=prepared.mounted_at_ns),
+        visitors,
         OpenFiles(kept_file(options, "open"), layout=layout),
         texts,
         Journal(kept_file(options, "journal"), layout=layout),
-        time_ns=prepared.mounted_at_ns,
     )
 
 

@@ -11,7 +11,7 @@ import pyfuse3
 from lxcfs_py.fuse.handles import NODE_BITS
 
 CGROUP_DIRECTORY = "cgroup"
-"""Where the cgroup tree is; what is below it has numbers of its own (cgroup_nodes.py)."""
+"""Where the cgroup tree is; what is below it has numbers of its own (cgroups/nodes.py)."""
 FOREVER = 3600.0
 """Seconds that the kernel may remember what is the same for every container, at every time."""
 

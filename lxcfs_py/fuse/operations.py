@@ -12,7 +12,7 @@ from typing import Protocol
 import pyfuse3
 
 from lxcfs_py.fuse import handles
-from lxcfs_py.fuse.cgroup_tree import CgroupTree
+from lxcfs_py.fuse.cgroups.tree import CgroupTree
 from lxcfs_py.fuse.errors import answers
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY, inode_of
 from lxcfs_py.fuse.virtual import VirtualTree, refusal

@@ -1,0 +1,1 @@
+"""The cgroup tree of the file system: `cgroup/` below the mount point."""
