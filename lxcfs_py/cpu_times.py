@@ -38,18 +38,6 @@ class Counters:
     system: float = 0.0
     idle: float = 0.0
 
-    def add(self, other: "Counters") -> None:
-        """Add another CPU's or another step's."""
-        self.user += other.user
-        self.nice += other.nice
-        self.system += other.system
-        self.idle += other.idle
-
-    @property
-    def busy(self) -> float:
-        """All that is not idle."""
-        return self.user + self.nice + self.system
-
 
 @dataclass(slots=True)
 class CpuTimesState:
@@ -76,13 +64,18 @@ def advance(state: CpuTimesState | None, sample: Sample) -> CpuTimesState:
         )
     elapsed = max(sample.now_usec - state.now_usec, 0)
     _show(state, view.shown)
-    step = _spread(state.usage, usage, view.shown)
+    busy = _spread(state.usage, usage, view.shown)
+    used = [user + nice + system for user, nice, system in busy]
     capacity = view.capacity * elapsed
-    idle = capacity - sum(counters.busy for counters in step) - state.overdraft
+    idle = capacity - sum(used) - state.overdraft
     state.overdraft = min(max(-idle, 0.0), _OVERDRAFT_MAX_USEC * view.capacity)
-    _share_idle(step, max(idle, 0.0), capacity / len(view.shown))
-    for cpu, counters in zip(view.shown, step, strict=True):
-        state.cpus[cpu].add(counters)
+    idles = _share_idle(used, max(idle, 0.0), capacity / len(view.shown))
+    for cpu, (user, nice, system), more_idle in zip(view.shown, busy, idles, strict=True):
+        counters = state.cpus[cpu]
+        counters.user += user
+        counters.nice += nice
+        counters.system += system
+        counters.idle += more_idle
     state.now_usec = max(sample.now_usec, state.now_usec)
     state.usage = usage
     return state
@@ -91,13 +84,15 @@ def advance(state: CpuTimesState | None, sample: Sample) -> CpuTimesState:
 def ticks(state: CpuTimesState) -> tuple[CpuTicks, ...]:
     """The counters of the shown CPUs, in their order."""
     return tuple(
-        CpuTicks(
-            _ticks(counters.user),
-            _ticks(counters.nice),
-            _ticks(counters.system),
-            _ticks(counters.idle),
-        )
-        for counters in (state.cpus[cpu] for cpu in state.shown)
+        [
+            CpuTicks(
+                _ticks(counters.user),
+                _ticks(counters.nice),
+                _ticks(counters.system),
+                _ticks(counters.idle),
+            )
+            for counters in [state.cpus[cpu] for cpu in state.shown]
+        ]
     )
 
 
@@ -148,25 +143,25 @@ def _fill_up(levels: Sequence[int], amount: int) -> list[int]:
     return added
 
 
-def _spread(before: CpuUsage, after: CpuUsage, shown: Sequence[int]) -> list[Counters]:
-    """Whose CPU was used since: as the kernel counts it where it does, else evenly."""
-    step = [Counters() for _ in shown]
-    user = float(max(after.user_usec - before.user_usec, 0))
-    system = float(max(after.system_usec - before.system_usec, 0))
+def _spread(
+    before: CpuUsage, after: CpuUsage, shown: Sequence[int]
+) -> list[tuple[float, float, float]]:
+    """User, nice and system since: on whose CPU the kernel counts it where it does, else evenly."""
+    user = max(after.user_usec - before.user_usec, 0)
+    system = max(after.system_usec - before.system_usec, 0)
+    known = [(0, 0)] * len(shown)
     if after.per_cpu is not None:
         known = _per_cpu(before.per_cpu or {}, after.per_cpu, shown)
-        for counters, (cpu_user, cpu_system) in zip(step, known, strict=True):
-            counters.user += cpu_user
-            counters.system += cpu_system
-        user = max(user - sum(counters.user for counters in step), 0.0)
-        system = max(system - sum(counters.system for counters in step), 0.0)
+        user = max(user - sum([cpu_user for cpu_user, _ in known]), 0)
+        system = max(system - sum([cpu_system for _, cpu_system in known]), 0)
     # The kernel scales user and system to the scheduler's clock, but not nice.
-    nice = min(float(max(after.nice_usec - before.nice_usec, 0)), user)
-    for counters in step:
-        counters.user += (user - nice) / len(step)
-        counters.nice += nice / len(step)
-        counters.system += system / len(step)
-    return step
+    nice = min(max(after.nice_usec - before.nice_usec, 0), user)
+    count = len(shown)
+    even_user, even_nice, even_system = (user - nice) / count, nice / count, system / count
+    return [
+        (cpu_user + even_user, even_nice, cpu_system + even_system)
+        for cpu_user, cpu_system in known
+    ]
 
 
 def _per_cpu(
@@ -177,17 +172,16 @@ def _per_cpu(
     nothing = (0, 0)
     steps = []
     for cpu in shown:
-        (user_before, system_before), (user, system) = (
-            before.get(cpu, nothing),
-            after.get(cpu, nothing),
-        )
+        user_before, system_before = before.get(cpu, nothing)
+        user, system = after.get(cpu, nothing)
         steps.append((max(user - user_before, 0), max(system - system_before, 0)))
     return steps
 
 
-def _share_idle(step: Sequence[Counters], idle: float, share: float) -> None:
+def _share_idle(used: Sequence[float], idle: float, share: float) -> list[float]:
     """Spread idle time so that every CPU's columns add up to the same time, where that can be."""
-    room = [max(share - counters.busy, 0.0) for counters in step]
+    room = [max(share - busy, 0.0) for busy in used]
     total = sum(room)
-    for counters, free in zip(step, room, strict=True):
-        counters.idle += idle * free / total if total > 0 else idle / len(step)
+    if total > 0:
+        return [idle * free / total for free in room]
+    return [idle / len(used)] * len(used)
