@@ -14,7 +14,7 @@ from lxcfs_py.files import (
     swaps,
     uptime,
 )
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 
 AnyVirtualFile = VirtualFile[Any]  # what gather gives and render takes is each file's own affair
 
@@ -31,4 +31,4 @@ VIRTUAL_FILES: tuple[AnyVirtualFile, ...] = (
     *cpu_lists.FILES,
 )
 
-__all__ = ["VIRTUAL_FILES", "AnyVirtualFile", "Sources", "VirtualFile"]
+__all__ = ["VIRTUAL_FILES", "AnyVirtualFile", "Explanation", "Field", "Sources", "VirtualFile"]

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from lxcfs_py.resources import (
     CpuTicks,
@@ -72,6 +72,27 @@ class Sources(Protocol):
         """The container's load averages."""
 
 
+class Field(NamedTuple):
+    """One number of a file, or several alike, and how it comes about."""
+
+    name: str
+    shown: str
+    """As it stands in the text."""
+    formula: str
+    """Arithmetic over terms and other fields, whose names are in braces (observe/formula.py)."""
+    in_words: bool = False
+    """The formula is not arithmetic."""
+
+
+class Explanation(NamedTuple):
+    """Where the numbers of a text come from."""
+
+    terms: Mapping[str, int | float | None]
+    """What was asked for, by name, in the file's own unit; None: no limit."""
+    fields: Sequence[Field]
+    """In the order of the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class VirtualFile(Generic[T]):
     """One file of the mounted tree."""
@@ -83,6 +104,8 @@ class VirtualFile(Generic[T]):
     gather: Callable[[Sources], T | None]
     """Collect the inputs; None: the host's text is what this container sees."""
     render: Callable[[T], bytes]
+    explain: Callable[[T, bytes], Explanation]
+    """The same as `render` in words, given the text that came of it."""
     mode: int = 0o444
     for_32_bit: "VirtualFile[T] | None" = None
     """The same file for 32-bit programs, if the kernel writes it otherwise for them."""

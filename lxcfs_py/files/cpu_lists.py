@@ -4,7 +4,7 @@ Documentation/admin-guide/cputopology.rst. Everything else below that directory 
 for the cpuN directories of CPUs that are not shown (fuse/sysfs.py).
 """
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 from lxcfs_py.kernel.cpulist import format_cpulist
 from lxcfs_py.resources import CpuView
 
@@ -26,10 +26,29 @@ def render_none(_: CpuView) -> bytes:
     return format_cpulist(())
 
 
+def explain(view: CpuView, text: bytes) -> Explanation:
+    """As `render`."""
+    field = Field("CPUs", text.decode().strip(), in_words_of(view), in_words=True)
+    return Explanation({"cpus.count": len(view.shown)}, (field,))
+
+
+def explain_none(view: CpuView, text: bytes) -> Explanation:
+    """As `render_none`."""
+    field = Field("CPUs", text.decode().strip(), "none, in every container", in_words=True)
+    return Explanation({}, (field,))
+
+
+def in_words_of(view: CpuView) -> str:
+    """Which CPUs a view shows."""
+    if view.compact:
+        return "{cpus.count} CPUs, numbered from 0 (--cpu-numbering compact)"
+    return "the first {cpus.count} CPUs of the mask"
+
+
 FILES = (
-    VirtualFile(f"{CPU_DIRECTORY}/online", 13, gather, render),
-    VirtualFile(f"{CPU_DIRECTORY}/possible", 14, gather, render),
-    VirtualFile(f"{CPU_DIRECTORY}/present", 15, gather, render),
-    VirtualFile(f"{CPU_DIRECTORY}/offline", 16, gather, render_none),
-    VirtualFile(f"{CPU_DIRECTORY}/isolated", 17, gather, render_none),
+    VirtualFile(f"{CPU_DIRECTORY}/online", 13, gather, render, explain),
+    VirtualFile(f"{CPU_DIRECTORY}/possible", 14, gather, render, explain),
+    VirtualFile(f"{CPU_DIRECTORY}/present", 15, gather, render, explain),
+    VirtualFile(f"{CPU_DIRECTORY}/offline", 16, gather, render_none, explain_none),
+    VirtualFile(f"{CPU_DIRECTORY}/isolated", 17, gather, render_none, explain_none),
 )

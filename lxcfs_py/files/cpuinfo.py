@@ -7,7 +7,8 @@ architecture writes its own.
 import re
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
+from lxcfs_py.files.cpu_lists import in_words_of
 from lxcfs_py.resources import CpuView
 
 # x86, arm64, powerpc, riscv: "processor\t: 3", the first line of a block; s390x: a line for each,
@@ -87,5 +88,46 @@ def _filter_lines(paragraph: bytes, numbers: dict[int, int]) -> bytes:
     return _S390_COUNT.sub(rb"\g<1>%d" % len(numbers), b"".join(lines))
 
 
-_FOR_32_BIT = VirtualFile("proc/cpuinfo", 18, gather_for_32_bit, render)
-FILES = (VirtualFile("proc/cpuinfo", 5, gather, render, for_32_bit=_FOR_32_BIT),)
+_OURS = re.compile(
+    r"(?m)^(?P<name>processor|cpu number|siblings|cpu cores|# processors)\s*:\s*(?P<shown>\d+)"
+    r"|^(?P<line>processor) (?P<number>\d+):"
+)
+
+
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """The numbers that are not always the host's; all else is the host's lines as they are."""
+    view = inputs.view
+    hosts = dict(zip(view.numbers, view.shown, strict=True))
+    counts = _package_counts(inputs.host.decode(errors="replace"))
+    terms: dict[str, int | float | None] = {"cpus.count": len(view.shown)}
+    fields = []
+    cpu = ""
+    for found in _OURS.finditer(text.decode(errors="replace")):
+        name, shown = found["name"] or found["line"], found["shown"] or found["number"]
+        if name in ("siblings", "cpu cores"):
+            term = f"host.cpu{hosts[int(cpu)]}.{name}"
+            terms[term] = counts[hosts[int(cpu)], name]
+            formula = f"min({{{term}}}, {{cpus.count}})"
+            fields.append(Field(f"cpu{cpu} {name}", shown, formula))
+        elif name == "# processors":
+            fields.append(Field(name, shown, "{cpus.count}"))
+        else:
+            cpu = shown
+            fields.append(Field(f"cpu{cpu} {name}", shown, in_words_of(view), in_words=True))
+    return Explanation(terms, fields)
+
+
+def _package_counts(host: str) -> dict[tuple[int, str], int]:
+    """The host's counts, by its number of a CPU."""
+    counts = {}
+    cpu = -1
+    for found in _OURS.finditer(host):
+        if found["name"] in ("siblings", "cpu cores"):
+            counts[cpu, found["name"]] = int(found["shown"])
+        elif found["name"] != "# processors":
+            cpu = int(found["shown"] or found["number"])
+    return counts
+
+
+_FOR_32_BIT = VirtualFile("proc/cpuinfo", 18, gather_for_32_bit, render, explain)
+FILES = (VirtualFile("proc/cpuinfo", 5, gather, render, explain, for_32_bit=_FOR_32_BIT),)

@@ -4,9 +4,10 @@ Documentation/admin-guide/iostats.rst; Documentation/admin-guide/cgroup-v2.rst, 
 """
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 from lxcfs_py.kernel.diskstats import SECTOR_SIZE, Row, format_row, parse_rows
 from lxcfs_py.resources import DeviceIo
 
@@ -46,4 +47,37 @@ def _row(row: Row, io: DeviceIo) -> bytes:
     )
 
 
-FILES = (VirtualFile("proc/diskstats", 6, gather, render),)
+_COLUMNS = (
+    *("reads", "reads merged", "sectors read", "ms reading"),
+    *("writes", "writes merged", "sectors written", "ms writing"),
+    *("in flight", "ms busy", "ms weighted"),
+    *("discards", "discards merged", "sectors discarded", "ms discarding"),
+    *("flushes", "ms flushing"),
+)
+_FORMULAS = {
+    "reads": "{%s.rios}",
+    "sectors read": f"{{%s.rbytes}} // {SECTOR_SIZE}",
+    "writes": "{%s.wios}",
+    "sectors written": f"{{%s.wbytes}} // {SECTOR_SIZE}",
+    "discards": "{%s.dios}",
+    "sectors discarded": f"{{%s.dbytes}} // {SECTOR_SIZE}",
+}
+
+
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`."""
+    terms: dict[str, int | float | None] = {}
+    fields = []
+    for line in text.decode().splitlines():
+        major, minor, disk, *numbers = line.split()
+        device = f"io.stat.{major}:{minor}"
+        io = inputs.io[int(major), int(minor)]
+        terms |= {f"{device}.{key}": value for key, value in io._asdict().items()}
+        # A kernel may have more columns than we know by name.
+        for column, shown in zip_longest(_COLUMNS[: len(numbers)], numbers, fillvalue="?"):
+            formula = _FORMULAS.get(column)
+            fields.append(Field(f"{disk} {column}", shown, formula % device if formula else "0"))
+    return Explanation(terms, fields)
+
+
+FILES = (VirtualFile("proc/diskstats", 6, gather, render, explain),)

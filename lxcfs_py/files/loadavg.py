@@ -5,7 +5,7 @@ Documentation/filesystems/proc.rst, 1.7; kernel/sched/loadavg.c; fs/proc/loadavg
 
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 from lxcfs_py.resources import LoadAverages, Threads
 
 INTERVAL = 5.0
@@ -57,4 +57,30 @@ def _decimals(load: int) -> bytes:
     return b"%d.%02d" % (load >> _FIXED_BITS, ((load & (_FIXED_1 - 1)) * 100) >> _FIXED_BITS)
 
 
-FILES = (VirtualFile("proc/loadavg", 4, gather, render),)
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`."""
+    *averages, threads, newest = text.decode().split()
+    running, total = threads.split("/")
+    terms = dict(zip(("load.1", "load.5", "load.15"), inputs.load, strict=True))
+    fields = [
+        Field(
+            f"{name.removeprefix('load.')} min",
+            shown,
+            f"({{{name}}} + {_FIXED_1 // 200}) * 100 // {_FIXED_1} / 100",
+        )
+        for name, shown in zip(terms, averages, strict=True)
+    ]
+    fields += [
+        Field("running", running, "{threads.running}"),
+        Field("total", total, "{threads.total}"),
+        Field("newest", newest, "{threads.newest}"),
+    ]
+    return Explanation(terms | threads_as_terms(inputs.threads), fields)
+
+
+def threads_as_terms(threads: Threads) -> dict[str, int]:
+    """The threads for an explanation."""
+    return {f"threads.{name}": value for name, value in threads._asdict().items()}
+
+
+FILES = (VirtualFile("proc/loadavg", 4, gather, render, explain),)

@@ -5,8 +5,8 @@ Documentation/filesystems/proc.rst, "meminfo"; Documentation/admin-guide/cgroup-
 
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
-from lxcfs_py.files.swaps import SwapShare, share_of
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
+from lxcfs_py.files.swaps import SwapShare, as_terms, share_of, total_formula
 from lxcfs_py.kernel.meminfo import format_meminfo, layout_of, parse_meminfo
 from lxcfs_py.resources import Hugetlb, Memory, Overcommit, Swap
 
@@ -149,4 +149,73 @@ def _add_hugetlb(values: dict[bytes, int], hugetlb: Hugetlb, limit: int) -> None
     values[b"Hugetlb"] = pages * size_kb
 
 
-FILES = (VirtualFile("proc/meminfo", 1, gather, render),)
+_SLAB = "min({memory.stat.slab_reclaimable}, {MemTotal})"
+_RECLAIMABLE = f"min({_SLAB}, {{MemTotal}} - {{MemFree}} - {{Cached}})"
+_FORMULAS = {
+    **{label.decode(): f"{{host.{label.decode()}}}" for label in _MACHINE},
+    **{
+        label.decode(): f"min({{memory.stat.{key.decode()}}}, {{MemTotal}})"
+        for label, key in _STAT_KEYS.items()
+    },
+    "MemTotal": "min({host.MemTotal}, {memory.max})",
+    "MemFree": "max({MemTotal} - {memory.current}, 0)",
+    "MemAvailable": "min({MemTotal}, "
+    f"{{MemFree}} + {{Active(file)}} + {{Inactive(file)}} + {_SLAB})",
+    "Cached": "min({memory.stat.file}, {MemTotal} - {MemFree})",
+    "KReclaimable": _RECLAIMABLE,
+    "SReclaimable": _RECLAIMABLE,
+    "Active": "min({Active(anon)} + {Active(file)}, {MemTotal})",
+    "Inactive": "min({Inactive(anon)} + {Inactive(file)}, {MemTotal})",
+    "Mlocked": "min({host.Mlocked}, {Unevictable})",
+    "SwapFree": "{SwapTotal} - min({memory.swap.current}, {SwapTotal})",
+    "SwapCached": "min({memory.stat.swapcached}, {SwapTotal})",
+    "CommitLimit": "{MemTotal} * {overcommit.ratio} // 100 + {SwapTotal}",
+    "Committed_AS": "{AnonPages} + {Shmem} + min({memory.swap.current}, {SwapTotal})",
+}
+_HUGETLB_FORMULAS = {
+    "HugePages_Total": "min({host.HugePages_Total}, {hugetlb.max} // {Hugepagesize})",
+    "HugePages_Free": "max({HugePages_Total} - {hugetlb.current} // {Hugepagesize}, 0)",
+    "HugePages_Rsvd": "0",
+    "HugePages_Surp": "0",
+    "Hugetlb": "{HugePages_Total} * {Hugepagesize}",
+}
+
+
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`. All terms are in kB, or pages."""
+    formulas = {**_FORMULAS, "SwapTotal": total_formula(inputs.swap)}
+    if inputs.overcommit.kbytes:
+        formulas["CommitLimit"] = "{overcommit.kbytes} + {SwapTotal}"
+    if inputs.hugetlb is not None and inputs.hugetlb.effective_max is not None:
+        formulas |= _HUGETLB_FORMULAS
+    shown = {label.decode(): str(value) for label, value in parse_meminfo(text).items()}
+    for absent in formulas.keys() - shown.keys():  # other kernels have other lines
+        for label, formula in formulas.items():
+            formulas[label] = formula.replace(f"{{{absent}}}", formulas[absent])
+    fields = [Field(label, value, formulas.get(label, "0")) for label, value in shown.items()]
+    return Explanation(_terms(inputs), fields)
+
+
+def _terms(inputs: Inputs) -> dict[str, int | float | None]:
+    host = parse_meminfo(inputs.host)
+    memory, hugetlb = inputs.memory, inputs.hugetlb
+    stat = {f"memory.stat.{key.decode()}": 0 for key in (*_STAT_KEYS.values(), b"file")}
+    stat |= {f"memory.stat.{key.decode()}": value // 1024 for key, value in memory.stat.items()}
+    terms: dict[str, int | float | None] = {
+        **{f"host.{label.decode()}": value for label, value in host.items()},
+        "memory.current": memory.current // 1024,
+        "memory.max": None if memory.effective_max is None else memory.effective_max // 1024,
+        "memory.stat.swapcached": 0,
+        **stat,
+        **as_terms(host.get(b"SwapTotal", 0), inputs.swap),
+        "overcommit.ratio": inputs.overcommit.ratio,
+        "overcommit.kbytes": inputs.overcommit.kbytes,
+    }
+    if hugetlb is not None:
+        limit = hugetlb.effective_max
+        terms["hugetlb.current"] = hugetlb.current // 1024
+        terms["hugetlb.max"] = None if limit is None else limit // 1024
+    return terms
+
+
+FILES = (VirtualFile("proc/meminfo", 1, gather, render, explain),)

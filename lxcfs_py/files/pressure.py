@@ -6,7 +6,7 @@ cgroup's file has the format of the host's. Triggers are fuse/triggers.py's.
 
 from collections.abc import Callable
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 
 _NUMBERS = {"cpu": 9, "memory": 10, "io": 11, "irq": 12}
 _PREFIX = "proc/pressure/"
@@ -26,7 +26,20 @@ def render(text: bytes) -> bytes:
     return text
 
 
+def explain(_inputs: bytes, text: bytes) -> Explanation:
+    """As it is."""
+    terms: dict[str, int | float | None] = {}
+    fields = []
+    for line in text.decode().splitlines():
+        kind, *entries = line.split()
+        for entry in entries:
+            key, value = entry.split("=")
+            terms[f"pressure.{kind}.{key}"] = float(value) if "." in value else int(value)
+            fields.append(Field(f"{kind} {key}", value, f"{{pressure.{kind}.{key}}}"))
+    return Explanation(terms, fields)
+
+
 FILES = tuple(
-    VirtualFile(_PREFIX + resource, number, _gather(resource), render, mode=0o666)
+    VirtualFile(_PREFIX + resource, number, _gather(resource), render, explain, mode=0o666)
     for resource, number in _NUMBERS.items()
 )

@@ -6,7 +6,7 @@ its neighbours do.
 
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 
 _HEADER_LINES = 2
 
@@ -31,4 +31,11 @@ def render(inputs: Inputs) -> bytes:
     return b"".join(inputs.host.splitlines(keepends=True)[:_HEADER_LINES])
 
 
-FILES = (VirtualFile("proc/slabinfo", 8, gather, render, mode=0o400),)
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`."""
+    shown = str(max(len(text.splitlines()) - _HEADER_LINES, 0))
+    words = "the cgroup's own" if inputs.slabinfo else "the header alone: no cgroup tells"
+    return Explanation({}, (Field("caches", shown, words, in_words=True),))
+
+
+FILES = (VirtualFile("proc/slabinfo", 8, gather, render, explain, mode=0o400),)

@@ -6,7 +6,8 @@ Documentation/filesystems/proc.rst, 1.7; fs/proc/stat.c. The counters are cpu_ti
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
+from lxcfs_py.files.loadavg import threads_as_terms
 from lxcfs_py.kernel.proc_stat import (
     count_cpu_columns,
     format_cpu_line,
@@ -61,4 +62,50 @@ def _other_line(line: bytes, threads: Threads | None) -> bytes:
     return with_zeros(line)
 
 
-FILES = (VirtualFile("proc/stat", 3, gather, render),)
+_KNOWN_COLUMNS = ("user", "nice", "system", "idle")
+_THREADS = {
+    "processes": "{threads.newest}",
+    "procs_running": "{threads.running}",
+    "procs_blocked": "{threads.blocked}",
+}
+
+
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`."""
+    terms: dict[str, int | float | None] = {
+        f"cpu{number}.{column}": value
+        for number, ticks in inputs.ticks
+        for column, value in ticks._asdict().items()
+    }
+    if inputs.threads is not None:
+        terms |= threads_as_terms(inputs.threads)
+    fields: list[Field] = []
+    for line in text.decode().splitlines():
+        name, *numbers = line.split()
+        if name.startswith("cpu"):
+            fields += _cpu_fields(name, numbers, inputs)
+        elif name == "btime":
+            terms["host.btime"] = int(numbers[0])
+            fields.append(Field(name, numbers[0], "{host.btime}"))
+        else:
+            formula = _THREADS.get(name, "0") if inputs.threads is not None else "0"
+            fields.append(Field(name, " ".join(numbers), formula))
+    return Explanation(terms, fields)
+
+
+def _cpu_fields(name: str, numbers: Sequence[str], inputs: Inputs) -> list[Field]:
+    fields = []
+    for column, shown in zip(_KNOWN_COLUMNS, numbers, strict=False):
+        if name == "cpu":
+            summands = ", ".join(f"{{cpu{number} {column}}}" for number, _ in inputs.ticks)
+            formula = f"sum({summands})"
+        else:
+            formula = f"{{{name}.{column}}}"
+        fields.append(Field(f"{name} {column}", shown, formula))
+    others = numbers[len(_KNOWN_COLUMNS) :]
+    if others:
+        fields.append(Field(f"{name} others", " ".join(others), "0"))
+    return fields
+
+
+FILES = (VirtualFile("proc/stat", 3, gather, render, explain),)

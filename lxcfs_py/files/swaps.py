@@ -5,7 +5,7 @@ Documentation/admin-guide/cgroup-v2.rst, "memory.swap.max"; mm/swapfile.c, swap_
 
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 from lxcfs_py.kernel.meminfo import parse_meminfo
 from lxcfs_py.resources import Swap
 
@@ -65,4 +65,34 @@ def _row(total: int, used: int) -> bytes:
     )
 
 
-FILES = (VirtualFile("proc/swaps", 7, gather, render),)
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`."""
+    used = "min({memory.swap.current}, {host.SwapTotal}, {memory.swap.max})"
+    formulas = {"Size": total_formula(inputs.swap), "Used": used, "Priority": "0"}
+    rows = text.decode().splitlines()[1:]
+    numbers = rows[0].split()[2:] if rows else []
+    fields = [
+        Field(name, shown, formula)
+        for (name, formula), shown in zip(formulas.items(), numbers, strict=False)
+    ]
+    return Explanation(as_terms(inputs.host_total, inputs.swap), fields)
+
+
+def total_formula(swap: Swap) -> str:
+    """How `share_of` comes to the total."""
+    if swap.never_used:
+        return "min({memory.swap.current}, {host.SwapTotal}, {memory.swap.max})"
+    return "min({host.SwapTotal}, {memory.swap.max})"
+
+
+def as_terms(host_total: int, swap: Swap) -> dict[str, int | float | None]:
+    """What `share_of` is given, for an explanation."""
+    limit = swap.effective_max
+    return {
+        "host.SwapTotal": host_total,
+        "memory.swap.current": swap.current // 1024,
+        "memory.swap.max": None if limit is None else limit // 1024,
+    }
+
+
+FILES = (VirtualFile("proc/swaps", 7, gather, render, explain),)

@@ -6,7 +6,7 @@ Documentation/filesystems/proc.rst, 1.7; fs/proc/uptime.c.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lxcfs_py.files._virtual_file import Sources, VirtualFile
+from lxcfs_py.files._virtual_file import Explanation, Field, Sources, VirtualFile
 from lxcfs_py.kernel.proc_stat import USER_HZ
 from lxcfs_py.resources import CpuTicks
 
@@ -41,4 +41,23 @@ def _hundredths(value: int) -> bytes:
     return b"%d.%02d" % divmod(value, 100)
 
 
-FILES = (VirtualFile("proc/uptime", 2, gather, render),)
+def explain(inputs: Inputs, text: bytes) -> Explanation:
+    """As `render`."""
+    uptime, idle = text.decode().split()
+    host_uptime, host_idle = map(float, inputs.host.split())
+    terms: dict[str, int | float | None] = {"host.uptime": host_uptime, "host.idle": host_idle}
+    age_formula, idle_formula = "{host.uptime}", "{host.idle}"
+    if inputs.age is not None:
+        terms["age"] = inputs.age
+        age_formula = "floor({age} * 100) / 100"
+    if inputs.ticks is not None:
+        idle_terms = {f"cpu{number}.idle": cpu.idle for number, cpu in inputs.ticks}
+        terms |= idle_terms
+        summands = ", ".join(f"{{{name}}}" for name in idle_terms)
+        idle_formula = f"sum({summands}) / {USER_HZ}"
+    return Explanation(
+        terms, (Field("uptime", uptime, age_formula), Field("idle", idle, idle_formula))
+    )
+
+
+FILES = (VirtualFile("proc/uptime", 2, gather, render, explain),)

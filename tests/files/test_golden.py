@@ -31,26 +31,32 @@ from tests.support.kernel_text import text_of
 from tests.support.sources import FakeSources
 
 _GOLDEN = Path(__file__).parent / "golden"
-_CASES = sorted(str(path.parent.relative_to(_GOLDEN)) for path in _GOLDEN.glob("*/*/inputs.toml"))
+CASES = sorted(str(path.parent.relative_to(_GOLDEN)) for path in _GOLDEN.glob("*/*/inputs.toml"))
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 Toml = Mapping[str, Any]  # checked by what is built of it
 
 
-@pytest.mark.parametrize("case", _CASES)
+@pytest.mark.parametrize("case", CASES)
 def test_golden(case: str) -> None:
+    file, sources, expected = golden_case(case)
+
+    assert file.text(sources) == expected
+
+
+def golden_case(case: str) -> tuple[AnyVirtualFile, FakeSources, bytes]:
+    """The file of a case, what the container has, and the expected text."""
     directory = _GOLDEN / case
     inputs = tomllib.loads((directory / "inputs.toml").read_text())
     file = _file_called(inputs.get("path") or case.split("/")[0])
-
-    assert file.text(_sources(inputs, directory, file)) == (directory / "expected").read_bytes()
+    return file, _sources(inputs, directory, file), (directory / "expected").read_bytes()
 
 
 def test_every_file_has_a_case() -> None:
     served = {file.path.rpartition("/")[2] for file in VIRTUAL_FILES}
 
     # Four files are about pressure, and five are lists of CPUs.
-    assert {case.split("/")[0] for case in _CASES} >= served - {
+    assert {case.split("/")[0] for case in CASES} >= served - {
         *("cpu", "memory", "io", "irq", "possible", "present", "offline", "isolated")
     }
 

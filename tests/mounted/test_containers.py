@@ -144,7 +144,10 @@ def _broken(_: Sources) -> bytes:
 def test_a_view_with_a_bug_costs_its_readers_an_error_and_nobody_else(
     containers: Containers, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    good, broken = VIRTUAL_FILES[0], VirtualFile("proc/broken", 62, _broken, bytes)
+    good, broken = (
+        VIRTUAL_FILES[0],
+        VirtualFile("proc/broken", 62, _broken, bytes, VIRTUAL_FILES[0].explain),
+    )
     texts = Texts(str(tmp_path / "texts"))
     files = VirtualTree(
         containers,
