@@ -1,4 +1,4 @@
-"""systemd, or whoever speaks its protocol: that we serve, and a store for our connection.
+"""systemd, or whoever speaks its protocol: that we serve and live, and a store for our connection.
 
 sd_notify(3), sd_pid_notify_with_fds(3), sd_listen_fds(3). What is stored there outlives us, and is
 handed to the next start of the service; so the connection does, and with it every mount.
@@ -8,6 +8,7 @@ import json
 import os
 import select
 import socket
+import time
 from collections.abc import Sequence
 
 from lxcfs_py.daemon.generation import Connection
@@ -25,6 +26,23 @@ def notify(text: str, descriptors: Sequence[int] = ()) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         sock.connect("\0" + address[1:] if address.startswith("@") else address)
         socket.send_fds(sock, [text.encode()], descriptors)
+
+
+class Watchdog:
+    """Says as often as is wanted that we are alive: sd_watchdog_enabled(3)."""
+
+    def __init__(self) -> None:
+        ours = os.environ.get("WATCHDOG_PID", "") == str(os.getpid())
+        self.interval = int(os.environ["WATCHDOG_USEC"]) / 2e6 if ours else float("inf")
+        """Seconds: half the time after which we would be ended."""
+        self._said_at = float("-inf")
+
+    def alive(self) -> None:
+        """To be called by a loop, at least every `interval`."""
+        now = time.monotonic()
+        if now - self._said_at >= self.interval:
+            self._said_at = now
+            notify("WATCHDOG=1")
 
 
 def store(connection: Connection) -> None:

@@ -112,6 +112,7 @@ class _Supervisor:
         self._pidfile = pidfile
         self._connection = connection
         self._signals = signals
+        self._watchdog = service_manager.Watchdog()
         self._host_text_only = False
         self._initialised = False
         """FUSE_INIT has been answered."""
@@ -139,6 +140,7 @@ class _Supervisor:
         try:
             while True:
                 self._wait()
+                self._watchdog.alive()
                 taken = self._signals.take()
                 if signal.SIGTERM in taken or signal.SIGINT in taken:
                     self._finish()
@@ -192,7 +194,7 @@ class _Supervisor:
         for generation in self._generations():
             for channel in generation.channels():
                 poll.register(channel, select.POLLIN)
-        seconds = BEAT_INTERVAL
+        seconds = min(BEAT_INTERVAL, self._watchdog.interval)
         if self._begin_at is not None:
             seconds = min(seconds, max(self._begin_at - time.monotonic(), 0))
         poll.poll(seconds * 1000)

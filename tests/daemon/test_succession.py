@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,6 +112,20 @@ def test_a_restart_by_the_service_manager(
                 readers.all_go_on()
             os.close(reader)
         assert manager.log.read_text().count("taking over") == 3
+
+
+def test_a_supervisor_that_hangs_is_found_and_replaced(can_mount: None) -> None:
+    with service_manager() as manager:
+        manager.start()
+        for _ in range(2):
+            assert manager.hears_that_it_lives()
+        with own_container("hang", files=manager.mountpoint) as container:
+            manager.interrupt(signal.SIGSTOP)
+            manager.supervise()
+            manager.kill()
+            manager.start()
+
+            assert parse_uptime(container.read("/proc/uptime")) > (0, 0)
 
 
 def test_a_connection_that_has_ended_is_not_taken_over(can_mount: None) -> None:

@@ -1,4 +1,4 @@
-"""A service manager as far as a daemon can tell: READY=1, and a store for descriptors.
+"""A service manager as far as a daemon can tell: READY=1, a watchdog, a store for descriptors.
 
 What it has in store it hands to the next start: sd_listen_fds(3), sd_pid_notify_with_fds(3).
 """
@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 
 from tests.support.mounts import unmount_below
 
+WATCHDOG_SECONDS = 2.0
+_PATIENCE = 30.0
 _REPOSITORY = Path(__file__).parents[2]
 # The descriptors have to be 3 and up, and the number of the process is known only in it.
 _LAUNCH = """
@@ -24,7 +26,7 @@ for descriptor in $STORED; do
     eval "exec $number<&$descriptor"
     number=$((number + 1))
 done
-LISTEN_PID=$$ exec "$@"
+LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$@"
 """
 
 
@@ -40,7 +42,7 @@ class ServiceManager:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(directory / "notify"))
-        self._socket.settimeout(30)
+        self._socket.settimeout(_PATIENCE)
 
     def start(self) -> None:
         """Start the service, and return when it is ready."""
@@ -52,6 +54,7 @@ class ServiceManager:
                 ["bash", "-c", _LAUNCH, "bash", *command, *places, str(self.mountpoint)],
                 env=os.environ
                 | {"NOTIFY_SOCKET": str(self._directory / "notify"), "PYTHONPATH": str(_REPOSITORY)}
+                | {"WATCHDOG_USEC": str(int(WATCHDOG_SECONDS * 1e6))}
                 | {"STORED": " ".join(map(str, self.store.values()))}
                 | stored,
                 cwd="/",
@@ -61,7 +64,7 @@ class ServiceManager:
                 pass_fds=list(self.store.values()),
                 start_new_session=True,
             )
-        while not self._hear():
+        while self._hear().get("READY") != "1":
             assert self._process.poll() is None, self.log.read_text()
 
     def _listen(self) -> dict[str, str]:
@@ -69,8 +72,28 @@ class ServiceManager:
             return {}
         return {"FDS": str(len(self.store)), "FDNAMES": ":".join(self.store)}
 
-    def _hear(self) -> bool:
-        """Do what one message says; whether it is ready."""
+    def supervise(self) -> None:
+        """Return when the service has not said for too long that it is alive."""
+        self._socket.settimeout(WATCHDOG_SECONDS)
+        try:
+            while self.hears_that_it_lives():
+                pass
+        except TimeoutError:
+            return
+        finally:
+            self._socket.settimeout(_PATIENCE)
+
+    def hears_that_it_lives(self) -> bool:
+        """Wait for a message; whether it was that the service is alive."""
+        return self._hear().get("WATCHDOG") == "1"
+
+    def interrupt(self, number: signal.Signals) -> None:
+        """Send its main process a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _hear(self) -> dict[str, str]:
+        """Do what one message says, and return it."""
         message, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 16)
         words = dict(line.split("=", 1) for line in message.decode().splitlines())
         if "FDSTORE" in words:
@@ -81,7 +104,7 @@ class ServiceManager:
             os.close(descriptor)
         if "FDSTOREREMOVE" in words:
             self._forget(words["FDNAME"])
-        return words.get("READY") == "1"
+        return words
 
     def _forget(self, name: str) -> None:
         if name in self.store:
