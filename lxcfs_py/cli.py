@@ -28,8 +28,8 @@ _COMMANDS = {
     "detach": _Command("take them out of it again", "lxcfs_py.attach", "detach"),
     "reattach": _Command("replace mounts that a lost daemon has left", "lxcfs_py.reattach"),
     "try": _Command("run a command in a throw-away container", "lxcfs_py.sandbox.command"),
-    "install": _Command("put a runtime's hook in place", "lxcfs_py.install", "install"),
-    "uninstall": _Command("take a runtime's hook away", "lxcfs_py.install", "uninstall"),
+    "install": _Command("have container runtimes show the files", "lxcfs_py.install.command"),
+    "uninstall": _Command("take that back", "lxcfs_py.install.uninstall"),
 }
 
 

@@ -29,7 +29,7 @@ prepare() {
         shift
         # The peers to compare with, container tools, and what looks at processes.
         install_packages "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
-            util-linux
+            util-linux patch
         make_venv '.[test]'
         ;;
     esac

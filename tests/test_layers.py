@@ -53,6 +53,7 @@ _EDGES = {
         *("cgroup_access", "files", "fuse", "host", "kernel", "mapped_file", "resources"),
         "subject",
     },
+    "install": {"errors", "install", "options"},
     "daemon.supervisor": {"__version__", "daemon", "errors", "options", "syscalls"},
 }
 

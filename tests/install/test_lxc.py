@@ -1,6 +1,7 @@
-"""`install` and `uninstall`, below a root directory of their own."""
+"""`install lxc` and `uninstall lxc`, below a root directory of their own."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,15 +87,17 @@ def test_a_mount_point_that_needs_quotes_is_refused(tmp_path: Path, mountpoint: 
     assert _files(tmp_path) == set()
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(
+def test_a_dry_run_shows_the_difference_and_makes_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["install", "lxc", "--root", str(tmp_path), "--dry-run"])
-    announced = capsys.readouterr().out
+    difference = capsys.readouterr().out
     assert _files(tmp_path) == set()
+    subprocess.run(["patch", "-p0", "-d", "/", "-s"], input=difference, text=True, check=True)
+    patched = {name: (tmp_path / name).read_bytes() for name in _files(tmp_path)}
     main(["install", "lxc", "--root", str(tmp_path)])
 
-    assert announced.replace("would be written", "written") == capsys.readouterr().out
+    assert patched == {name: (tmp_path / name).read_bytes() for name in _files(tmp_path)}
 
 
 def test_uninstall_leaves_everything_else(tmp_path: Path) -> None:

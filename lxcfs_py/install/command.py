@@ -1,0 +1,80 @@
+"""`lxcfs-py install`: words in, plans shown or carried out."""
+
+import argparse
+import re
+from pathlib import Path
+
+from lxcfs_py.errors import CannotRun
+from lxcfs_py.install.carry_out import add_common, carry_out, runtime
+from lxcfs_py.install.changes import Settings
+from lxcfs_py.install.plan import plan_install, state_of
+from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.options import DEFAULT_MOUNTPOINT
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `install`."""
+    parser.add_argument(
+        "runtimes", nargs="*", metavar="RUNTIME", type=runtime, help=", ".join(RUNTIMES)
+    )
+    parser.set_defaults(wrong_use=parser.error)
+    parser.add_argument("--list", action="store_true", help="show how each runtime stands")
+    parser.add_argument(
+        "--opt-in", action="store_true", help="only containers that ask for it (not lxc)"
+    )
+    parser.add_argument(
+        "--mountpoint",
+        type=_mountpoint,
+        default=DEFAULT_MOUNTPOINT,
+        metavar="DIR",
+        help="where the daemon serves (default: %(default)s)",
+    )
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Have runtimes show containers our files, or say how each stands."""
+    root: Path = arguments.root
+    if arguments.list:
+        return _list(root)
+    if not arguments.runtimes:
+        arguments.wrong_use(f"name one or more of {', '.join(RUNTIMES)}, or say --list")
+    settings = Settings(arguments.mountpoint, arguments.opt_in)
+    for name in arguments.runtimes:
+        if arguments.opt_in and not RUNTIMES[name].has_opt_in:
+            raise CannotRun(f"{name}: has no --opt-in; leave it out")
+    return carry_out(
+        arguments,
+        lambda name: plan_install(root, name, settings),
+        lambda name: RUNTIMES[name].then,
+    )
+
+
+def _list(root: Path) -> int:
+    for name in RUNTIMES:
+        print(f"{name:12}{_state_in_words(root, name)}")
+    return 0
+
+
+def _state_in_words(root: Path, name: str) -> str:
+    state = state_of(root, name)
+    found = "" if state.found or not RUNTIMES[name].found_by else f"; {name} not found here"
+    if not state.installed:
+        return f"not installed{found}"
+    words = "installed"
+    if state.settings.opt_in:
+        words += ", opt-in"
+    if state.settings.mountpoint != DEFAULT_MOUNTPOINT:
+        words += f", for {state.settings.mountpoint}"
+    if state.differs:
+        words += f"; install again, for this differs: {', '.join(map(str, state.differs))}"
+    return words + found
+
+
+def _mountpoint(text: str) -> str:
+    """An absolute path that no shell, LXC or JSON file needs quotes for."""
+    if not re.fullmatch(r"(/[\w.+@:-]+)+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"{text}: not an absolute path of letters, digits and . _ + @ : -"
+        )
+    return text

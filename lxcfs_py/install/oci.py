@@ -1,0 +1,16 @@
+"""What all OCI runtimes run: the hook, and for those without hook settings a runtime in between."""
+
+from lxcfs_py.install.changes import PROGRAMS, OwnFile, Settings, content_of
+
+HOOK = f"{PROGRAMS}/oci-hook"
+WRAPPER = f"{PROGRAMS}/oci-runtime"
+
+
+def hook(settings: Settings) -> OwnFile:
+    """The program; its settings tell it the mount point."""
+    return OwnFile(HOOK, content_of("oci/oci_hook.py"), 0o755)
+
+
+def wrapper(settings: Settings) -> OwnFile:
+    """The runtime that adds the hook and goes on as runc."""
+    return OwnFile(WRAPPER, content_of("oci/oci_runtime.py", settings.mountpoint), 0o755)

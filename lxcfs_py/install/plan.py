@@ -1,0 +1,181 @@
+"""What has to be done to a machine to install something for a runtime, or to take it back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxcfs_py.errors import CannotRun
+from lxcfs_py.install.changes import PROGRAMS, Change, MergedJson, OwnFile, Runtime, Settings
+from lxcfs_py.install.merge import current_text, has_settings, with_settings, without_settings
+from lxcfs_py.install.record import (
+    RECORDS,
+    Merged,
+    Record,
+    other_records,
+    path_of,
+    read_record,
+)
+from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.install.step import Step, read
+
+_OUR_DIRECTORIES = (PROGRAMS, "/usr/share/lxcfs-py", str(Path(RECORDS).parent))
+"""They go when they hold nothing more."""
+
+
+def below(root: Path, path: str) -> Path:
+    """An absolute path, below another root directory."""
+    return root / path.lstrip("/")
+
+
+def plan_install(root: Path, name: str, settings: Settings) -> list[Step]:
+    """What has to be done to have a runtime show containers our files.
+
+    Raises:
+      CannotRun: it cannot work, or somebody else's file cannot be changed.
+    """
+    runtime = RUNTIMES[name]
+    runtime.check(root, settings)
+    changes = runtime.changes(settings)
+    old = read_record(root, name)
+    _check_others(root, name, changes)
+    merged = {
+        change.path: _merged(root, name, change, old)
+        for change in changes
+        if isinstance(change, MergedJson)
+    }
+    own = [change.path for change in changes if isinstance(change, OwnFile)]
+    steps = [
+        _written(root, change, merged[change.path].after.encode())
+        if isinstance(change, MergedJson)
+        else _written(root, change, change.content)
+        for change in changes
+    ]
+    outdated = [path for path in (old.files if old else ()) if path not in own]
+    steps += _removals(root, name, outdated)
+    if runtime.recorded:
+        # First: if we are stopped halfway, what has been done can be taken back.
+        record = Record(settings, own, merged).to_bytes()
+        steps.insert(0, _step(root, path_of(name), record, 0o600))
+    return steps
+
+
+def plan_uninstall(root: Path, name: str) -> list[Step]:
+    """What has to be done to take all of it back; the settings go before what they name.
+
+    Raises:
+      CannotRun: somebody else's file cannot be changed.
+    """
+    record = read_record(root, name)
+    changes = _all_changes(RUNTIMES[name], record)
+    steps = []
+    for change in changes:
+        if isinstance(change, MergedJson):
+            path = below(root, change.path)
+            known = record.merged.get(change.path) if record else None
+            text = without_settings(current_text(path), change, known)
+            steps.append(_step(root, change.path, None if text is None else text.encode()))
+    own = [change.path for change in changes if isinstance(change, OwnFile)]
+    steps += _removals(root, name, dict.fromkeys([*(record.files if record else ()), *own]))
+    return [step for step in steps if step.changes] + [
+        step for step in [_step(root, path_of(name), None)] if step.changes
+    ]
+
+
+@dataclass(frozen=True)
+class State:
+    """How a runtime stands."""
+
+    found: bool
+    """It is on the machine."""
+    installed: bool
+    settings: Settings
+    """With which it was installed."""
+    differs: tuple[Path, ...]
+    """What is not as it was installed, or as this version would install it."""
+
+
+def state_of(root: Path, name: str) -> State:
+    """How a runtime stands.
+
+    Raises:
+      CannotRun: a record or a file cannot be read.
+    """
+    runtime = RUNTIMES[name]
+    record = read_record(root, name)
+    settings = record.settings if record else Settings()
+    changes = runtime.changes(settings)
+    there = [change for change in changes if _is_there(root, change)]
+    # The last one is what the runtime goes by.
+    installed = record is not None or (not runtime.recorded and changes[-1] in there)
+    return State(
+        found=any(below(root, path).exists() for path in runtime.found_by),
+        installed=installed,
+        settings=settings,
+        differs=tuple(below(root, change.path) for change in changes if change not in there),
+    )
+
+
+def _is_there(root: Path, change: Change) -> bool:
+    if isinstance(change, MergedJson):
+        return has_settings(current_text(below(root, change.path)), change)
+    return not _written(root, change, change.content).changes
+
+
+def _all_changes(runtime: Runtime, record: Record | None) -> list[Change]:
+    """Those that have been made; without a record, those that may have been."""
+    # Of a merged file, what `--opt-in` sets there is left: others set that, too.
+    ways = [record.settings] if record else [Settings(opt_in=True), Settings()]
+    found = {change.path: change for way in ways for change in runtime.changes(way)}
+    return list(found.values())
+
+
+def _merged(root: Path, name: str, change: MergedJson, old: Record | None) -> Merged:
+    """The file as it would be without us, and as it will be."""
+    path = below(root, change.path)
+    before = text = current_text(path)
+    for earlier in _all_changes(RUNTIMES[name], old) if old else ():
+        if isinstance(earlier, MergedJson) and earlier.path == change.path:
+            before = without_settings(text, earlier, old.merged.get(change.path) if old else None)
+            if earlier == change and text is not None and has_settings(text, change):
+                return Merged(before, text)
+    return Merged(before, with_settings(path, before, change))
+
+
+def _check_others(root: Path, name: str, changes: Sequence[Change]) -> None:
+    """What several runtimes use has to suit all of them."""
+    for other, record in other_records(root, name):
+        runtime = RUNTIMES.get(other)
+        theirs = (
+            {change.path: change for change in runtime.changes(record.settings)} if runtime else {}
+        )
+        for change in changes:
+            if theirs.get(change.path, change) != change:
+                raise CannotRun(
+                    f"{below(root, change.path)}: {other} uses it too, and was installed with"
+                    f" {record.settings.in_words()}; give the same, or uninstall {other} first"
+                )
+
+
+def _written(root: Path, change: Change, content: bytes) -> Step:
+    mode = change.mode if isinstance(change, OwnFile) else None
+    return _step(root, change.path, content, mode)
+
+
+def _step(root: Path, path: str, after: bytes | None, mode: int | None = None) -> Step:
+    where = below(root, path)
+    return Step(where, read(where), after, mode, _removable(root, path))
+
+
+def _removable(root: Path, path: str) -> Path | None:
+    for directory in _OUR_DIRECTORIES:
+        if Path(path).is_relative_to(directory):
+            return below(root, directory)
+    return None
+
+
+def _removals(root: Path, name: str, paths: Iterable[str]) -> Iterator[Step]:
+    """What nobody else has use for goes, in the reverse of the order in which it came."""
+    needed = {path for _, record in other_records(root, name) for path in record.files}
+    for path in reversed(list(paths)):
+        if path not in needed:
+            yield _step(root, path, None)
