@@ -14,9 +14,7 @@ import logging
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 
 from lxcfs_py import __version__
@@ -35,10 +33,12 @@ from lxcfs_py.daemon.channel import (
     Birth,
     Template,
 )
+from lxcfs_py.daemon.errands import Errands
 from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
 from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.daemon.kept import kept_file
 from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
+from lxcfs_py.daemon.pace import Pace
 from lxcfs_py.daemon.pidfile import Pidfile
 from lxcfs_py.daemon.signals import Signals
 from lxcfs_py.daemon.status import Status, Upgrade
@@ -53,12 +53,6 @@ _SILENCE_MAX = 3 * BEAT_INTERVAL
 """Seconds without a sign of life after which a worker is replaced."""
 _LOADING_MAX = 30.0
 """Seconds that a generation may take until its worker is prepared."""
-_YOUNG = 1.0
-_YOUNG_MAX = 300
-"""So many that had served may die young in a row, and be replaced at once: somebody kills them."""
-_STILLBORN_MAX = 3
-"""So many may end in a row before they serve."""
-_PAUSE_MAX = 5.0
 _FINISH_MAX = 2.0
 """Seconds that a worker gets for the request it has in hand."""
 NO_RESEND = "LXCFS_PY_TEST_NO_RESEND"
@@ -117,8 +111,7 @@ class _Supervisor:
         self._initialised = False
         """FUSE_INIT has been answered."""
         self._announced = False
-        self._died_young = 0
-        self._stillborn = 0
+        self._pace = Pace()
         self._begin_at: float | None = None
         """When a template or a worker is due, if one is missing."""
         self._replay = False
@@ -128,8 +121,7 @@ class _Supervisor:
         self._status_file = kept_file(options, "status")
         # A state file without a daemon: there was one.
         self._look_wanted = options.reattach or os.path.exists(kept_file(options, "state"))
-        self._errands: dict[int, Callable[[int], None]] = {}
-        """Processes that do something once; what is to be done with their exit status."""
+        self._errands = Errands(options)
         self._has_successor = False
         self._current = Generation(options, connection)
         self._next: Generation | None = None
@@ -146,7 +138,7 @@ class _Supervisor:
                     self._finish()
                     return 0
                 if signal.SIGCHLD in taken:
-                    self._reap_errands()
+                    self._errands.reap()
                 if signal.SIGUSR2 in taken:
                     self._toggle()
                 if signal.SIGUSR1 in taken:
@@ -161,9 +153,7 @@ class _Supervisor:
         finally:
             for generation in self._generations():
                 generation.end()
-            for errand in self._errands:
-                kill(errand)
-                os.waitpid(errand, 0)
+            self._errands.end()
 
     def _generations(self) -> list[Generation]:
         return [self._current] if self._next is None else [self._current, self._next]
@@ -224,8 +214,7 @@ class _Supervisor:
         elif generation is self._current:
             _log.error("the template has ended; another is made")
             generation.template_ended()
-            self._stillborn += 1
-            self._begin_later(self._stillborn - _STILLBORN_MAX)
+            self._begin_in(self._pace.never_served())
 
     def _worker_said(
         self, generation: Generation, worker: Worker, message: bytes, descriptors: list[int]
@@ -238,7 +227,7 @@ class _Supervisor:
                 self._hand_over()
         elif word == READY:
             worker.serves = True
-            self._stillborn = 0
+            self._pace.serves()
             self._serves(generation)
         elif word == KEEP:
             self._keepsakes.keep(argument, descriptors)
@@ -254,7 +243,7 @@ class _Supervisor:
             old, self._current, self._next = self._current, generation, None
             old.end()
             self._upgraded(old=old.version, new=generation.version)
-            self._send_for("lxcfs_py.daemon.succession", self._successor_is_checked)
+            self._errands.send_for("lxcfs_py.daemon.succession", self._successor_is_checked)
             _log.info("upgraded from %s to %s", old.version, generation.version)
         self._write_status()
         if not self._initialised:
@@ -266,7 +255,7 @@ class _Supervisor:
             _log.info("lxcfs-py %s serves %s", __version__, self._options.mountpoint)
             service_manager.notify("READY=1")
             if self._look_wanted:
-                self._send_for("lxcfs_py.daemon.lost_mounts", lambda _: None)
+                self._errands.send_for("lxcfs_py.daemon.lost_mounts")
 
     def _upgraded(self, *, old: str, new: str, failure: str = "") -> None:
         number = self._upgrade.number + 1
@@ -280,17 +269,6 @@ class _Supervisor:
             version=self._current.version,
             upgrade=self._upgrade,
         ).write(self._status_file)
-
-    def _send_for(self, module: str, then: Callable[[int], None]) -> None:
-        command = [sys.executable, "-m", module, self._options.to_json()]
-        self._errands[os.posix_spawn(command[0], command, os.environ)] = then
-
-    def _reap_errands(self) -> None:
-        for pid, then in list(self._errands.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                del self._errands[pid]
-                then(os.waitstatus_to_exitcode(status))
 
     # -- before and after us ----------------------------------------------------------------------
 
@@ -318,7 +296,12 @@ class _Supervisor:
     def _leave(self) -> None:
         """Become the next version, in a moment in which nothing is under way."""
         worker = self._current.worker
-        calm = worker is not None and worker.serves and self._current.has_template
+        calm = (
+            worker is not None
+            and worker.serves
+            and self._current.has_template
+            and not self._errands.are_under_way()  # nobody would reap them
+        )
         if worker is None or not calm or self._next is not None:
             return
         estate = Estate(
@@ -364,22 +347,16 @@ class _Supervisor:
             self._next.let_go(self._keepsakes, replay=self._replay)
             return
         _log.error("the worker has ended; another takes over")
-        if worker.serves:
-            young = time.monotonic() - worker.born_at < _YOUNG
-            self._died_young = self._died_young + 1 if young else 0
-            self._begin_later(self._died_young - _YOUNG_MAX)
-        else:
-            self._stillborn += 1
-            self._begin_later(self._stillborn - _STILLBORN_MAX)
+        served = worker.serves
+        self._begin_in(self._pace.served(worker.born_at) if served else self._pace.never_served())
 
-    def _begin_later(self, excess: int) -> None:
-        """Have what is missing: at once, or, if too many did not last, later each time."""
+    def _begin_in(self, pause: float) -> None:
+        """Have what is missing: at once, or in so many seconds."""
         if self._begin_at is not None:
             return
-        if excess <= 0:
+        if not pause:
             self._begin()
             return
-        pause = min(0.1 * 2 ** min(excess, 10), _PAUSE_MAX)
         _log.error("workers do not last: the next one in %.1f s", pause)
         self._begin_at = time.monotonic() + pause
 
