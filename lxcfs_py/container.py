@@ -6,11 +6,12 @@ cannot be read again, counters and load averages, is remembered (container_state
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from lxcfs_py.cgroup import CgroupReader, Descriptors, Hierarchies
+from lxcfs_py.cgroup import CgroupReader, Descriptors, Hierarchies, OpenLineage
 from lxcfs_py.cgroup.threads import States, count_states, list_threads
 from lxcfs_py.container_state import ContainerState
 from lxcfs_py.cpu_times import Sample, advance, ticks
@@ -78,6 +79,8 @@ class Container(ABC):
         self.key = key
         self.state = states.read(key)
         self.used_at = 0.0
+        self.reads = 0
+        """How often somebody has asked, since this worker began."""
         self.removed = False
         """Whoever still has it must not ask it: it would open what nobody closes."""
         self._states = states
@@ -128,6 +131,27 @@ class Container(ABC):
             self._membership = membership
         else:
             self._reader.forget_values()
+
+    @contextmanager
+    def asked_apart(self, host: Host, open_lineage: OpenLineage) -> Iterator[None]:
+        """Ask by another host, and by cgroup files that are opened for this once.
+
+        The container stays what it is: its counters move on as they do by any read.
+        """
+        kept = self._machine, self._reader, self._threads
+        self._machine = replace(self._machine, host=host)
+        self._reader = CgroupReader(
+            self._machine.hierarchies,
+            parse_membership(self._membership),
+            Descriptors(),
+            open_lineage,
+        )
+        self._threads = (0.0, None)
+        try:
+            yield
+        finally:
+            self._reader.close()
+            self._machine, self._reader, self._threads = kept
 
     @property
     def cgroups(self) -> CgroupReader:

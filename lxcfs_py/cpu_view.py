@@ -8,6 +8,12 @@ from collections.abc import Sequence
 
 from lxcfs_py.resources import CpuView
 
+# How `view_of` comes to them (observe/formula.py); the mask is the number of CPUs that `allowed`
+# gives.
+COUNT_BY_QUOTA = "min({cpus.mask}, max(1, ceil({cpus.quota})))"
+COUNT_BY_MASK = "{cpus.mask}"
+CAPACITY = "min({cpus.quota}, {cpus.mask})"
+
 
 def view_of(
     *,
@@ -25,12 +31,18 @@ def view_of(
       quota: CPUs; None for no limit.
       by_quota: whether the quota bounds the number of CPUs; the capacity it always bounds.
     """
-    present = frozenset(online)
-    allowed = tuple(online) if mask is None else tuple(cpu for cpu in mask if cpu in present)
-    # A mask whose last CPU has just gone offline: the kernel moves on to the parent's.
-    allowed = allowed or tuple(online)
-    count = len(allowed)
+    cpus = allowed(online, mask)
+    count = len(cpus)
     if by_quota and quota is not None:
         count = min(count, max(1, math.ceil(quota)))
-    capacity = float(len(allowed)) if quota is None else min(quota, len(allowed))
-    return CpuView(allowed[:count], capacity, compact)
+    capacity = float(len(cpus)) if quota is None else min(quota, len(cpus))
+    return CpuView(cpus[:count], capacity, compact)
+
+
+def allowed(online: Sequence[int], mask: Sequence[int] | None) -> tuple[int, ...]:
+    """The CPUs of a mask that are there."""
+    if mask is None:
+        return tuple(online)
+    present = frozenset(online)
+    # A mask whose last CPU has just gone offline: the kernel moves on to the parent's.
+    return tuple(cpu for cpu in mask if cpu in present) or tuple(online)

@@ -3,7 +3,7 @@
 The only place that knows of versions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol
 
 from lxcfs_py.cgroup import v1, v2
@@ -12,7 +12,15 @@ from lxcfs_py.cgroup.lineage import Descriptors, Lineage, Parsed
 from lxcfs_py.kernel.pid import without_init_scope
 from lxcfs_py.resources import CpuUsage, DeviceIo, Hugetlb, Memory, Swap
 
-__all__ = ["CgroupReader", "Descriptors", "Hierarchies", "Hierarchy", "Lineage", "discover"]
+__all__ = [
+    "CgroupReader",
+    "Descriptors",
+    "Hierarchies",
+    "Hierarchy",
+    "Lineage",
+    "OpenLineage",
+    "discover",
+]
 
 # v1 has a controller for what every v2 cgroup accounts, and another name for io.
 _V1_NAMES = {"io": "blkio", "usage": "cpuacct"}
@@ -42,6 +50,9 @@ class _Place(NamedTuple):
     lineage: Lineage
 
 
+OpenLineage = Callable[[str, str, Descriptors, Parsed], Lineage]
+
+
 class CgroupReader:
     """The cgroups of one container, one in each hierarchy; opened when they are asked for.
 
@@ -50,9 +61,14 @@ class CgroupReader:
     """
 
     def __init__(
-        self, hierarchies: Hierarchies, membership: Mapping[str, str], descriptors: Descriptors
+        self,
+        hierarchies: Hierarchies,
+        membership: Mapping[str, str],
+        descriptors: Descriptors,
+        open_lineage: OpenLineage = Lineage,
     ) -> None:
         self._hierarchies = hierarchies
+        self._open_lineage = open_lineage
         self._paths = {key: without_init_scope(path) for key, path in membership.items()}
         self._descriptors = descriptors
         self._lineages: dict[str, Lineage] = {}
@@ -74,6 +90,10 @@ class CgroupReader:
     def path(self, key: str) -> str:
         """The path of the container's cgroup in a hierarchy."""
         return self._paths.get(key, "/")
+
+    def paths(self) -> Collection[str]:
+        """The paths of the container's cgroups in all hierarchies."""
+        return self._paths.values()
 
     def memory(self) -> Memory | None:
         """The memory controller."""
@@ -167,7 +187,9 @@ class CgroupReader:
             return None
         lineage = self._lineages.get(hierarchy.key)
         if lineage is None:
-            lineage = Lineage(hierarchy.mountpoint, path, self._descriptors, self._parsed)
+            lineage = self._open_lineage(
+                hierarchy.mountpoint, path, self._descriptors, self._parsed
+            )
             self._lineages[hierarchy.key] = lineage
         return lineage
 

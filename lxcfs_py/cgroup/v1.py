@@ -14,7 +14,7 @@ from lxcfs_py.resources import CpuUsage, DeviceIo, Hugetlb, Memory, Swap
 THREADS_FILE = "tasks"
 
 # The total_ keys count the descendants too, as v2's do.
-_STAT_KEYS = {
+STAT_KEYS = {
     b"total_cache": b"file",
     b"total_rss": b"anon",
     b"total_rss_huge": b"anon_thp",
@@ -44,7 +44,7 @@ def memory(lineage: Lineage) -> Memory:
         current=int(lineage.read("memory.usage_in_bytes")),
         # The kernel's own minimum over the ancestors.
         effective_max=_limit(stat[b"hierarchical_memory_limit"]),
-        stat={v2: stat[v1] for v1, v2 in _STAT_KEYS.items() if v1 in stat},
+        stat={v2: stat[v1] for v1, v2 in STAT_KEYS.items() if v1 in stat},
     )
 
 

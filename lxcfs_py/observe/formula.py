@@ -25,7 +25,7 @@ _FUNCTIONS: Mapping[str, Callable[[Sequence[Number]], Number]] = {
     "max": max,
     "sum": sum,
     "floor": lambda numbers: math.floor(numbers[0]),
-    "ceil": lambda numbers: math.ceil(numbers[0]),
+    "ceil": lambda numbers: numbers[0] if math.isinf(numbers[0]) else math.ceil(numbers[0]),
 }
 
 
