@@ -230,6 +230,7 @@ class Containers:
         container: Container = self._by_subject.get(who) or self._find(who)
         container.refresh()
         container.used_at = boottime()
+        container.reads += 1
         if self._machine.descriptors.count > self._descriptors_max:
             self._close_unused(container)
         return container

@@ -13,9 +13,13 @@ def kept_directory(runtime_dir: str) -> str:
 
 def kept_file(options: Options, what: str) -> str:
     """The file in which something of this mount point is kept; another daemon's has another."""
-    directory = kept_directory(options.runtime_dir)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    return os.path.join(directory, f"{what}-{number_of(options.mountpoint)}")
+    os.makedirs(kept_directory(options.runtime_dir), mode=0o700, exist_ok=True)
+    return kept_path(options.runtime_dir, options.mountpoint, what)
+
+
+def kept_path(runtime_dir: str, mountpoint: str, what: str) -> str:
+    """Where that is, whether there is a daemon or not."""
+    return os.path.join(kept_directory(runtime_dir), f"{what}-{number_of(mountpoint)}")
 
 
 def number_of(mountpoint: str) -> str:

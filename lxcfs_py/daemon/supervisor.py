@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
 from dataclasses import asdict
 
 from lxcfs_py import __version__
@@ -83,6 +84,8 @@ def run(options: Options) -> int:
                 supervisor.take_over()
             return supervisor.run()
         finally:
+            with suppress(FileNotFoundError):
+                os.unlink(kept_file(options, "ask"))
             if not supervisor.leaves_connection:
                 ours.unmount()
             os.close(connection.descriptor)

@@ -55,6 +55,9 @@ from lxcfs_py.fuse.triggers import Inherited, Triggers
 from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
+from lxcfs_py.observe.answers import SOCKET
+from lxcfs_py.observe.listener import listen_at, serve_questions
+from lxcfs_py.observe.questions import Questions
 from lxcfs_py.options import Options
 from lxcfs_py.samplers import sample_loads
 from lxcfs_py.state_file import StateFile
@@ -80,8 +83,9 @@ class Prepared:
             cpus_compact=options.cpu_numbering == "compact",
         )
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
+        self.files = [file for file in VIRTUAL_FILES if self.host.has(file.path)]
         self.tree = build_tree(
-            (file for file in VIRTUAL_FILES if self.host.has(file.path)),
+            self.files,
             (CPU_DIRECTORY, CGROUP_DIRECTORY),
             lambda path: len(self.host.text(path)),
             mounted_at_ns,
@@ -191,6 +195,10 @@ async def _serve(
         # libfuse takes an open descriptor by this name, and does not mount.
         pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)
+        questions = Questions(containers, prepared.machine, virtual, prepared.files)
+        listener = listen_at(kept_file(options, SOCKET))
+        if listener is not None:
+            nursery.start_soon(serve_questions, listener, questions.answer)
         nursery.start_soon(_beat, channel)
         nursery.start_soon(_obey, virtual, channel)
 

@@ -4,6 +4,7 @@ Every runtime puts its containers into cgroups of its own naming. A container th
 inside its own, and containers in them, can only add to its name: `outer/inner`.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -57,7 +58,12 @@ class Name(NamedTuple):
 
 def name_of(paths: Iterable[str]) -> Name:
     """The name of a container whose cgroups have these paths: those in the several hierarchies."""
-    longest_first = sorted(set(paths), key=len, reverse=True)
+    return _name_of(frozenset(paths))
+
+
+@functools.lru_cache(maxsize=1024)
+def _name_of(paths: frozenset[str]) -> Name:
+    longest_first = sorted(paths, key=lambda path: (-len(path), path))
     for path in longest_first:
         found = _by_runtime(_components(path))
         if found is not None:

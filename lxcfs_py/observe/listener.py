@@ -1,0 +1,122 @@
+"""The socket on which a worker is asked: for root alone, at its place as long as there is a worker.
+
+A question is one line of JSON, the answer all that comes back. Few at a time, none for long, and
+whatever goes wrong with one concerns nobody else.
+"""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import trio
+
+from lxcfs_py.errors import CannotRun
+from lxcfs_py.observe.answers import QUESTION_MAX, Json
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 4
+_SECONDS = 10.0
+"""For one question and its answer."""
+_PAUSE = 0.5  # after an accept(2) that failed: there is no descriptor left
+
+Answer = Callable[[Json], Awaitable[Json]]
+
+
+def listen_at(path: str) -> socket.socket | None:
+    """A listening socket for root alone; it takes the place of what is at `path` in one moment.
+
+    None: it cannot be made, and the log says why. Nobody is served the worse for it.
+    """
+    try:
+        return _listen_at(path)
+    except OSError as error:
+        _log.error("%s: nothing can be asked (lxcfs-py ps, explain, check): %s", path, error)
+        return None
+
+
+def _listen_at(path: str) -> socket.socket:
+    directory, name = os.path.split(path)
+    new = f"{name}.new"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # By way of the directory's descriptor: a socket's path may have 107 bytes only.
+        here = f"/proc/self/fd/{descriptor}"
+        with suppress(FileNotFoundError):  # of a worker that was killed just here
+            os.unlink(new, dir_fd=descriptor)
+        listener.bind(f"{here}/{new}")
+        os.chmod(f"{here}/{new}", 0o600)
+        listener.listen(_AT_ONCE * 4)
+        os.rename(new, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.close(descriptor)
+    return listener
+
+
+async def serve_questions(at: socket.socket, answer: Answer) -> None:
+    """Answer for ever."""
+    listener = trio.socket.from_stdlib_socket(at)
+    free = trio.Semaphore(_AT_ONCE)
+    async with trio.open_nursery() as nursery:
+        while True:
+            await free.acquire()
+            try:
+                client, _ = await listener.accept()
+            except OSError as error:
+                _log.warning("nothing can be asked at the moment: %s", error)
+                free.release()
+                await trio.sleep(_PAUSE)
+                continue
+            nursery.start_soon(_converse, trio.SocketStream(client), answer, free)
+
+
+async def _converse(stream: trio.SocketStream, answer: Answer, free: trio.Semaphore) -> None:
+    try:
+        with trio.move_on_after(_SECONDS):
+            line = await _line(stream)
+            if line:
+                said = json.dumps(await _answer(line, answer))
+                await stream.send_all(said.encode() + b"\n")
+    except trio.BrokenResourceError:
+        pass  # whoever asked has gone
+    except Exception:
+        _log.exception("a question failed")
+    finally:
+        free.release()
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)
+
+
+async def _line(stream: trio.SocketStream) -> bytes:
+    """A line; empty if there is none, or it is too long."""
+    text = bytearray()
+    while not text.endswith(b"\n"):
+        more = await stream.receive_some(QUESTION_MAX)
+        text += more
+        if not more or len(text) > QUESTION_MAX:
+            return b""
+    return bytes(text)
+
+
+async def _answer(line: bytes, answer: Answer) -> Json:
+    try:
+        question = json.loads(line)
+        if not isinstance(question, dict):
+            raise CannotRun("a question is a JSON object")
+        return {"answer": await answer(question)}
+    except CannotRun as error:
+        return {"error": str(error)}
+    except (ValueError, RecursionError):
+        return {"error": "a question is one line of JSON"}
+    except OSError as error:
+        return {"error": f"the container cannot be read: {error}"}
+    except Exception:
+        _log.exception("a question failed: %r", line)
+        return {"error": "the daemon failed at this question: see its log"}
