@@ -49,28 +49,36 @@ class Origin(NamedTuple):
     note: str = ""
 
 
-def origin_of(term: str, reads: Sequence[Read]) -> Origin | None:
-    """The origin of a term, by what was read; None if nothing was read for it."""
-    found = _reads_for(term, reads)
+def origin_of(term: str, file: str, reads: Sequence[Read]) -> Origin | None:
+    """The origin of a term in the explanation of a file, by what was read for that.
+
+    None: nothing was read for it.
+    """
+    once = list({read.path: read for read in reversed(reads)}.values())[::-1]
+    found = _reads_for(term, file, once)
     if not found:
         return None
     if term in _LIMITS:
-        return _tightest(found, reads)
+        return _tightest(found, once)
     read = found[0]
     key = term.rpartition(".")[2]
     if term.startswith("memory.stat."):
-        return Origin(read.path, _line(read.text, (key, _V1_KEYS.get(key, key))))
+        line = _line(read.text, _V1_KEYS.get(key, key)) or _line(read.text, key)
+        return Origin(read.path, line or "", "" if line else "not counted there")
     if term.startswith("host."):
-        return Origin(read.path, _line(read.text, (term.removeprefix("host."),)))
+        line = _line(read.text, term.removeprefix("host."))
+        return Origin(read.path, line or "")
     return Origin(read.path, _shortened(read.text))
 
 
-def _reads_for(term: str, reads: Sequence[Read]) -> list[Read]:
+def _reads_for(term: str, file: str, reads: Sequence[Read]) -> list[Read]:
     if term.startswith("host."):
-        return [read for read in reads if _HOST_FILE.fullmatch(read.path)]
-    for form, file in _FILES:
+        hosts = [read for read in reads if _HOST_FILE.fullmatch(read.path)]
+        # /proc/swaps is made of the host's /proc/meminfo.
+        return [read for read in hosts if read.path == f"/{file}"] or hosts
+    for form, name in _FILES:
         if form.fullmatch(term):
-            return [read for read in reads if file.fullmatch(read.path.rpartition("/")[2])]
+            return [read for read in reads if name.fullmatch(read.path.rpartition("/")[2])]
     return []
 
 
@@ -103,12 +111,12 @@ def _limit(read: Read, reads: Sequence[Read]) -> float:
     return math.inf if value >= _V1_NO_LIMIT else value
 
 
-def _line(text: bytes, names: Sequence[str]) -> str:
-    """The line of a keyed file that begins with one of these names."""
+def _line(text: bytes, name: str) -> str | None:
+    """The line of a keyed file that begins with a name."""
     for line in text.decode(errors="replace").splitlines():
-        if re.split(r"[:\s]", line, maxsplit=1)[0] in names:
+        if re.split(r"[:\s]", line, maxsplit=1)[0] == name:
             return " ".join(line.split())
-    return _shortened(text)
+    return None
 
 
 def _shortened(text: bytes) -> str:

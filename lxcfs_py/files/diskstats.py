@@ -77,6 +77,8 @@ def explain(inputs: Inputs, text: bytes) -> Explanation:
         for column, shown in zip_longest(_COLUMNS[: len(numbers)], numbers, fillvalue="?"):
             formula = _FORMULAS.get(column)
             fields.append(Field(f"{disk} {column}", shown, formula % device if formula else "0"))
+    if not fields:
+        fields.append(Field("rows", "none", "it has used no device", in_words=True))
     return Explanation(terms, fields)
 
 

@@ -75,6 +75,9 @@ def explain(inputs: Inputs, text: bytes) -> Explanation:
         Field(name, shown, formula)
         for (name, formula), shown in zip(formulas.items(), numbers, strict=False)
     ]
+    if not rows:
+        words = f"none: {formulas['Size']} is 0"
+        fields = [Field("rows", "none", words, in_words=True)]
     return Explanation(as_terms(inputs.host_total, inputs.swap), fields)
 
 

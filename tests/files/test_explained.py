@@ -12,7 +12,7 @@ from tests.files.test_golden import CASES, golden_case
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 # Fields that no arithmetic leads to: which CPUs, and texts as they are.
-_IN_WORDS = {"CPUs", "caches", "processor", "cpu number"}
+_IN_WORDS = {"CPUs", "caches", "processor", "cpu number", "rows"}
 
 
 def _explained(case: str) -> tuple[AnyVirtualFile, str, Explanation | None]:
