@@ -30,9 +30,8 @@ def source_of(mountpoint: str) -> str:
 def is_served(mountpoint: str) -> bool:
     """Whether a daemon of ours, a live one, is mounted there."""
     found = mount_at(mountpoint)
-    # A dead one says ENOTCONN to everything.
     ours = found is not None and found.source.split("@")[0] == SOURCE
-    return ours and os.path.exists(f"{mountpoint}/proc")
+    return ours and not _is_dead(mountpoint)
 
 
 def prepare(mountpoint: str) -> None:
@@ -60,7 +59,7 @@ def prepare(mountpoint: str) -> None:
 
 def _is_dead(mountpoint: str) -> bool:
     try:
-        os.stat(mountpoint)
+        os.statvfs(mountpoint)  # the kernel knows names and attributes of a dead one for an hour
     except OSError as error:
         # ECONNABORTED: its daemon has ended while we were asking.
         return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
