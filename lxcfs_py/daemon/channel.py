@@ -71,6 +71,8 @@ class Template(_Message):
 
     version: str = ""
     failure: str = ""
+    options: str = ""
+    """What it serves with, in JSON."""
 
 
 class Channel:
@@ -105,11 +107,16 @@ class Channel:
     def receive(self, descriptors_max: int = 0) -> tuple[bytes, list[int]]:
         """The next message and what came with it; an empty one: the other end has gone."""
         try:
-            message, descriptors, _, _ = socket.recv_fds(
-                self.socket, _MESSAGE_MAX, descriptors_max, socket.MSG_CMSG_CLOEXEC
-            )
+            return self._receive(descriptors_max)
         except ConnectionResetError:
-            return b"", []
+            # It has gone without having read what we sent. The kernel says so once, and before what
+            # it has sent: net/unix/af_unix.c, unix_release_sock().
+            return self._receive(descriptors_max)
+
+    def _receive(self, descriptors_max: int) -> tuple[bytes, list[int]]:
+        message, descriptors, _, _ = socket.recv_fds(
+            self.socket, _MESSAGE_MAX, descriptors_max, socket.MSG_CMSG_CLOEXEC
+        )
         return message, descriptors
 
     def has_message(self) -> bool:
