@@ -12,15 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import lxcfs_py
 from tests.support.container import Container, own_container
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.waiting import wait_until
-
-
-def lxcfs_py(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
-    place = ["--mountpoint", str(daemon.mountpoint), "--runtime-dir", str(daemon.mountpoint.parent)]
-    command = [sys.executable, "-m", "lxcfs_py", *words, *place]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def _socket(daemon: Daemon) -> Path:
