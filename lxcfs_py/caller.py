@@ -220,7 +220,7 @@ class Containers:
         return container
 
     def container(self, who: Subject) -> Container | None:
-        """The container that a handle carries, ready to be asked; None: the host.
+        """The container that a handle carries, ready to be asked; None: the host, or the like.
 
         Raises:
           OSError: it has ended.
@@ -233,7 +233,7 @@ class Containers:
         container.reads += 1
         if self._machine.descriptors.count > self._descriptors_max:
             self._close_unused(container)
-        return container
+        return None if container.is_exempt else container
 
     def _find(self, who: Subject) -> Container:
         if subject(who.pid, _start_time(who.pid)) != who:

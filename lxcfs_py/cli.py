@@ -1,4 +1,4 @@
-"""The command line: words in, exit status out. Nothing else prints an error.
+"""The command line: words in, exit status out. No other module has an error printed.
 
 Exit status: 0, 1 for what could not be done, 2 for wrong use, and for `try` the command's own.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from lxcfs_py import __version__
+from lxcfs_py import __version__, log
 from lxcfs_py.errors import CannotRun
 
 
@@ -24,6 +24,7 @@ class _Command(NamedTuple):
 _COMMANDS = {
     "mount": _Command("serve the files at a mount point (the default)", "lxcfs_py.daemon.command"),
     "upgrade": _Command("have a daemon run the code installed now", "lxcfs_py.daemon.upgrade"),
+    "check-config": _Command("say what options hold, or what is wrong", "lxcfs_py.config", "check"),
     "attach": _Command("show the files to a container that runs", "lxcfs_py.attach", "attach"),
     "detach": _Command("take them out of it again", "lxcfs_py.attach", "detach"),
     "reattach": _Command("replace mounts that a lost daemon has left", "lxcfs_py.reattach"),
@@ -65,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(parser.parse_args(words))
     except CannotRun as error:
-        print(f"lxcfs-py: {error}", file=sys.stderr)
+        log.complain(str(error))
         return 1
 
 
 def _overview() -> str:
-    lines = (f"  lxcfs-py {name:10} {command.help}" for name, command in _COMMANDS.items())
+    lines = (f"  lxcfs-py {name:12} {command.help}" for name, command in _COMMANDS.items())
     return "commands:\n" + "\n".join(lines)

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from lxcfs_py.cgroup import CgroupReader, Descriptors, Hierarchies, OpenLineage
@@ -16,6 +16,7 @@ from lxcfs_py.cgroup.threads import States, count_states, list_threads
 from lxcfs_py.container_state import ContainerState
 from lxcfs_py.cpu_times import Sample, advance, ticks
 from lxcfs_py.cpu_view import view_of
+from lxcfs_py.exemptions import Exemptions
 from lxcfs_py.files.loadavg import INTERVAL
 from lxcfs_py.files.loadavg import advance as advance_load
 from lxcfs_py.host import MAX_AGE, Host
@@ -51,6 +52,7 @@ class Machine:
     show_zswap: bool = True
     cpus_by_quota: bool = True
     cpus_compact: bool = False
+    exempt: Exemptions = field(default_factory=Exemptions)
 
     def online(self) -> tuple[int, ...]:
         """The host's CPUs."""
@@ -87,6 +89,8 @@ class Container(ABC):
         self._changed = False
         self._machine = machine
         self._membership = b""
+        self.is_exempt = False
+        """By option: it sees the host's text."""
         self._reader = CgroupReader(machine.hierarchies, {}, machine.descriptors)
         self._threads: tuple[float, Threads | None] = (0.0, None)
         self._sampled = States(0, 0)
@@ -129,6 +133,7 @@ class Container(ABC):
                 self._machine.hierarchies, parse_membership(membership), self._machine.descriptors
             )
             self._membership = membership
+            self.is_exempt = self._machine.exempt.match(membership)
         else:
             self._reader.forget_values()
 

@@ -35,6 +35,7 @@ _PURE = {
     "cpu_view": {"resources"},
     "cpu_times": {"resources"},
     "cgroup_access": set[str](),
+    "exemptions": set[str](),
     "container_state": {"cpu_times", "resources"},
     "files": {"files", "kernel", "resources"},
 }

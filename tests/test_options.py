@@ -4,13 +4,13 @@ import argparse
 
 import pytest
 
-from lxcfs_py.options import Options, add_arguments, from_arguments
+from lxcfs_py.options import Options, add_arguments, given
 
 
 def _options(line: str) -> Options:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     add_arguments(parser)
-    return from_arguments(parser.parse_args(line.split()))
+    return Options.of(given(parser.parse_args(line.split())))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_every_option_of_lxcfs_is_accepted(line: str) -> None:
         ("-u", "disable_swap", True),
         ("--disable-zswap", "disable_zswap", True),
         ("--enable-psi-poll", "enable_psi_poll", True),
-        ("-d", "debug_fuse", True),
+        ("-d", "debug", True),
         ("-d", "log_level", "debug"),
         ("--strict", "strict", True),
         ("", "cpu_view", "quota"),
@@ -72,6 +72,9 @@ def test_every_option_of_lxcfs_is_accepted(line: str) -> None:
         ("-o allow_other,nonempty,direct_io", "fuse_options", ()),
         ("-o entry_timeout=0.5,attr_timeout=0.5,max_read=4096", "fuse_options", ("max_read=4096",)),
         ("-o ,", "fuse_options", ()),
+        ("--fuse-options suid", "fuse_options", ("suid",)),
+        ("--disable-files /proc/swaps,/proc/stat", "disable_files", ("/proc/swaps", "/proc/stat")),
+        ("--exempt-cgroups /a/*,/b", "exempt_cgroups", ("/a/*", "/b")),
     ],
 )
 def test_what_an_option_does(line: str, field: str, value: object) -> None:
@@ -82,7 +85,7 @@ def test_what_an_option_does(line: str, field: str, value: object) -> None:
     "line", ["-f", "-s", "-l", "--enable-cfs", "--enable-pidfd", "--enable-cgroup"]
 )
 def test_what_is_always_so_changes_nothing(line: str) -> None:
-    assert _options(line) == _options("") == Options()
+    assert _options(line) == _options("") == Options.of({})
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,8 @@ def test_what_is_always_so_changes_nothing(line: str) -> None:
         pytest.param("--cpu-view all", id="unknown choice"),
         pytest.param("-x", id="unknown option"),
         pytest.param("-p", id="no value"),
+        pytest.param("--disable-files /proc/version", id="a file that is not served"),
+        pytest.param("--exempt-cgroups lxc", id="a cgroup that is no path"),
     ],
 )
 def test_wrong_use(line: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,11 @@ import os
 
 from lxcfs_py import log
 from lxcfs_py.cgroup import discover
-from lxcfs_py.daemon import supervisor
+from lxcfs_py.config import load
+from lxcfs_py.daemon import succession, supervisor
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.host import Host
-from lxcfs_py.options import add_arguments, from_arguments
+from lxcfs_py.options import Options, add_arguments
 from lxcfs_py.sandbox import cgroup, daemon
 
 __all__ = ["add_arguments", "run"]
@@ -20,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
       CannotRun: this cannot work here.
     """
-    options = from_arguments(arguments)
+    # A file that was spoilt since the upgrade must not end what serves.
+    estate = succession.estate()
+    options = Options.from_json(estate.options) if estate else load(arguments)
     if os.geteuid() != 0:
         raise CannotRun("only root can serve every container: run it with sudo")
     discover(Host())
@@ -28,4 +31,4 @@ def run(arguments: argparse.Namespace) -> int:
     # What `try` leaves behind when it is killed.
     cgroup.remove_stale()
     daemon.remove_stale()
-    return supervisor.run(options)
+    return supervisor.run(options, estate)

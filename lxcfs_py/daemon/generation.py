@@ -1,12 +1,14 @@
 """A template and its worker: what one version of the code is run by."""
 
+import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lxcfs_py.daemon.channel import GO, KEPT, REPLAY, Birth, Channel
+from lxcfs_py.daemon.channel import GO, KEPT, REPLAY, Birth, Channel, Template
 from lxcfs_py.daemon.keepsakes import Keepsakes
 from lxcfs_py.options import Options
 
@@ -40,8 +42,16 @@ class Worker:
 class Generation:
     """One template, and at most one worker."""
 
-    def __init__(self, options: Options, connection: Connection) -> None:
-        """One that has neither; see `start_template` and `adopt`."""
+    def __init__(
+        self, options: Options, connection: Connection, *, words: Sequence[str] | None = None
+    ) -> None:
+        """One that has neither; see `start_template` and `adopt`.
+
+        With `words`, a command line, it asks anew what options that stands for, which depends on
+        the version and the configuration file.
+        """
+        self.options = options
+        self._words = words
         self.version = ""
         """Known once the template has loaded."""
         self.failure = ""
@@ -49,14 +59,6 @@ class Generation:
         self.worker: Worker | None = None
         self.started_at = time.monotonic()
         self._connection = connection
-        self._command = [
-            sys.executable,
-            "-m",
-            "lxcfs_py.daemon.load",
-            str(_CHANNEL),
-            options.to_json(),
-            str(connection.mounted_at_ns),
-        ]
         self.has_template = False
 
     def adopt(self, version: str, template: tuple[int, int], worker: tuple[int, int]) -> None:
@@ -74,14 +76,26 @@ class Generation:
     def start_template(self) -> None:
         """Have a template; again, after `template_ended`."""
         self.channel, theirs = Channel.pair()
+        command = [
+            *(sys.executable, "-m", "lxcfs_py.daemon.load", str(_CHANNEL)),
+            *(self.options.to_json(), str(self._connection.mounted_at_ns)),
+            *([] if self._words is None else [json.dumps(self._words)]),
+        ]
         self._pid = os.posix_spawn(
-            self._command[0],
-            self._command,
+            command[0],
+            command,
             os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), _CHANNEL)],
         )
         theirs.close()
         self.has_template = True
+
+    def template_said(self, said: Template) -> None:
+        """It has loaded, or why it has not. What holds now holds until the next upgrade."""
+        self.version = said.version or self.version
+        self.failure = said.failure
+        if said.options:
+            self.options, self._words = Options.from_json(said.options), None
 
     def template_ended(self) -> None:
         """It has gone, and with it a worker that was not born yet."""

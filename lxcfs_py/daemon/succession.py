@@ -39,6 +39,8 @@ class Estate:
     """Number, descriptor and note."""
     upgrade: dict[str, Any]
     """The last one's outcome."""
+    options: str = ""
+    """In JSON."""
 
     def open_connection(self) -> Connection:
         """The connection, as it was."""
@@ -53,7 +55,8 @@ class Estate:
     def from_json(cls, text: bytes) -> Self:
         """Also from another version: it may say more."""
         values = json.loads(text)
-        return cls(**{field.name: values[field.name] for field in fields(cls)})
+        known = {field.name for field in fields(cls)} & values.keys()
+        return cls(**{name: values[name] for name in known})
 
 
 def leave(estate: Estate, signals: Signals) -> bool:

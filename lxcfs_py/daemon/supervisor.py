@@ -14,6 +14,7 @@ import logging
 import os
 import select
 import signal
+import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -60,13 +61,14 @@ NO_RESEND = "LXCFS_PY_TEST_NO_RESEND"
 """An environment variable for tests: do as on a kernel before 6.9."""
 
 
-def run(options: Options) -> int:
+def run(options: Options, estate: Estate | None) -> int:
     """Mount, serve until SIGTERM or SIGINT or until it is unmounted, unmount.
+
+    `estate` is what an earlier version of us has left.
 
     Raises:
       CannotRun: nothing was mounted.
     """
-    estate = succession.estate()
     with Pidfile(options.pidfile, None if estate is None else estate.pidfile) as pidfile:
         signals = Signals()
         succession.begin_to_hear()
@@ -209,9 +211,7 @@ class _Supervisor:
 
     def _template_said(self, generation: Generation, message: bytes) -> None:
         if message:
-            said = Template.from_message(message)
-            generation.version = said.version or generation.version
-            generation.failure = said.failure
+            generation.template_said(Template.from_message(message))
         elif generation is self._next:
             self._give_up_upgrade(generation.failure or "it cannot be started: see the log")
         elif generation is self._current:
@@ -318,6 +318,7 @@ class _Supervisor:
             worker=(worker.channel.fileno(), worker.pid),
             keepsakes=self._keepsakes.all(),
             upgrade=asdict(self._upgrade),
+            options=self._current.options.to_json(),
         )
         self._has_successor = succession.leave(estate, self._signals)
         if not self._has_successor:
@@ -342,7 +343,11 @@ class _Supervisor:
     def _worker_ended(self, generation: Generation, worker: Worker) -> None:
         generation.drop_worker()
         if generation is self._next:
-            self._give_up_upgrade("its worker ended")
+            # With its template, perhaps, which has said why.
+            said = generation.channel.receive()[0] if generation.channel.has_message() else b""
+            if said:
+                generation.template_said(Template.from_message(said))
+            self._give_up_upgrade(generation.failure or "its worker ended")
             return
         if not worker.finished:
             self._resend()
@@ -396,7 +401,7 @@ class _Supervisor:
             _log.warning("an upgrade is under way already")
             return
         _log.info("starting the version that is installed now")
-        self._next = Generation(self._options, self._connection)
+        self._next = Generation(self._options, self._connection, words=sys.argv[1:])
         self._next.start_template()
         self._next.bear(Birth(self._host_text_only))
 

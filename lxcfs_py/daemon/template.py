@@ -5,14 +5,16 @@ milliseconds. So the next worker serves soon after one has died, however often t
 """
 
 import gc
+import json
 import logging
 import os
 import select
 import signal
 
-from lxcfs_py import __version__, log
+from lxcfs_py import __version__, config, log
 from lxcfs_py.daemon.channel import Birth, Channel, Template
 from lxcfs_py.daemon.worker import Prepared, work
+from lxcfs_py.errors import CannotRun
 from lxcfs_py.options import Options
 from lxcfs_py.syscalls import PR_SET_PDEATHSIG, prctl
 
@@ -27,11 +29,17 @@ def main(channel_descriptor: int, arguments: list[str]) -> int:
     # The terminal's ^C is for the supervisor.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     options = Options.from_json(arguments[0])
+    channel = Channel.from_descriptor(channel_descriptor)
+    if len(arguments) > 2:
+        try:
+            options = config.again(json.loads(arguments[2]), options)
+        except CannotRun as error:
+            channel.send(Template(failure=str(error)).to_message())
+            return 1
     log.set_up(options.log_level, options.log_format)
     prepared = Prepared(options, mounted_at_ns=int(arguments[1]))
     gc.freeze()  # what is loaded now stays shared with the workers
-    channel = Channel.from_descriptor(channel_descriptor)
-    channel.send(Template(__version__).to_message())
+    channel.send(Template(__version__, options=options.to_json()).to_message())
     return _Nursery(channel, prepared).run()
 
 

@@ -6,10 +6,11 @@ import select
 import signal
 import time
 
+from lxcfs_py.config import load
 from lxcfs_py.daemon.pidfile import owner_of
 from lxcfs_py.daemon.status import Status, Upgrade, find_status
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.options import add_places, pidfile_of
+from lxcfs_py.options import add_places
 
 _SECONDS = 60.0
 _LOOK_EVERY = 0.05
@@ -26,11 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
       CannotRun: there is no such daemon, or it goes on as it was, and why.
     """
-    pidfile = pidfile_of(arguments)
-    pid = owner_of(pidfile)
-    path = None if pid is None else find_status(arguments.runtime_dir, pid)
+    options = load(arguments)
+    pid = owner_of(options.pidfile)
+    path = None if pid is None else find_status(options.runtime_dir, pid)
     if pid is None or path is None:
-        raise CannotRun(f"{pidfile}: no lxcfs-py runs with this pidfile: say which with --pidfile")
+        raise CannotRun(
+            f"{options.pidfile}: no lxcfs-py runs with this pidfile: say which with --pidfile"
+        )
     upgrade = _upgrade(pid, path)
     if upgrade.failure:
         raise CannotRun(f"not upgraded, {upgrade.old} goes on: {upgrade.failure}")

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import socket
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyfuse3
@@ -36,6 +37,7 @@ from lxcfs_py.daemon.channel import (
     Channel,
 )
 from lxcfs_py.daemon.kept import kept_file
+from lxcfs_py.exemptions import Exemptions
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse.cgroups.journal import Journal
@@ -50,7 +52,7 @@ from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
 from lxcfs_py.fuse.operations import Operations
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.texts import Texts
-from lxcfs_py.fuse.tree import add_links, build_tree
+from lxcfs_py.fuse.tree import add_links, build_tree, take_out
 from lxcfs_py.fuse.triggers import Inherited, Triggers
 from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
@@ -81,16 +83,29 @@ class Prepared:
             show_zswap=not options.disable_zswap,
             cpus_by_quota=options.cpu_view == "quota",
             cpus_compact=options.cpu_numbering == "compact",
+            exempt=Exemptions(options.exempt_cgroups),
         )
         self.cpus = 1 + max(parse_cpulist(self.host.text("sys/devices/system/cpu/possible")))
-        self.files = [file for file in VIRTUAL_FILES if self.host.has(file.path)]
+        disabled = tuple(path.strip("/") for path in options.disable_files)
+        self.host_cpus = CPU_DIRECTORY in disabled
+        self.files = [
+            file.as_on_host() if _is_among(disabled, file.path) else file
+            for file in VIRTUAL_FILES
+            if self.host.has(file.path)
+        ]
         self.tree = build_tree(
             self.files,
             (CPU_DIRECTORY, CGROUP_DIRECTORY),
             lambda path: len(self.host.text(path)),
             mounted_at_ns,
         )
+        take_out(self.tree, disabled)
         self.host.close()  # a worker opens its own
+
+
+def _is_among(paths: Sequence[str], path: str) -> bool:
+    """Whether a path is one of these, or below one."""
+    return any(f"{path}/".startswith(f"{other}/") for other in paths)
 
 
 class _Requests(NamedTuple):
@@ -184,6 +199,7 @@ async def _serve(
             texts,
             Fallback(strict=options.strict),
             triggers,
+            host_cpus=prepared.host_cpus,
         )
         virtual.host_text_only = host_text_only
         operations = Operations(virtual, cgroups)
@@ -191,7 +207,7 @@ async def _serve(
         # again, ENOENT, is dropped (front.py).
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.send(requests.init)
-        settings = {"debug"} if options.debug_fuse else set()
+        settings = {"debug"} if options.debug else set()
         # libfuse takes an open descriptor by this name, and does not mount.
         pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from lxcfs_py.resources import (
@@ -109,6 +109,14 @@ class VirtualFile(Generic[T]):
     mode: int = 0o444
     for_32_bit: "VirtualFile[T] | None" = None
     """The same file for 32-bit programs, if the kernel writes it otherwise for them."""
+
+    def as_on_host(self) -> "VirtualFile[T]":
+        """The same file with the host's text for everybody."""
+        return replace(
+            self,
+            gather=lambda sources: None,
+            for_32_bit=self.for_32_bit and self.for_32_bit.as_on_host(),
+        )
 
     def text(self, sources: Sources) -> bytes:
         """The file as a container sees it now."""

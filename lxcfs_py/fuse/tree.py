@@ -68,6 +68,19 @@ def add_links(nodes: Mapping[int, Node], directory: str, children: Mapping[bytes
         parent.attributes.st_nlink += 1
 
 
+def take_out(nodes: Mapping[int, Node], paths: Iterable[str]) -> None:
+    """Show some files and directories no longer.
+
+    They are still there for whoever has them mounted or open.
+    """
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        parent = nodes[inode_of(directory)]
+        node = parent.children.pop(os.fsencode(name), None)
+        if node is not None and node.file is None:
+            parent.attributes.st_nlink -= 1
+
+
 def _directory(path: str, time_ns: int) -> Node:
     entry = attributes(inode_of(path), stat.S_IFDIR | 0o555, time_ns=time_ns, nlink=2)
     return Node(path, entry, entry)

@@ -67,8 +67,15 @@ class VirtualTree:
         texts: Texts,
         fallback: Fallback,
         triggers: Triggers | None,
+        *,
+        host_cpus: bool = False,
     ) -> None:
-        """Serve a tree; `triggers` is None if pressure files take none."""
+        """Serve a tree.
+
+        Args:
+          triggers: None if pressure files take none.
+          host_cpus: everybody sees the host's directory of CPUs.
+        """
         self._callers = callers
         self._tree = tree
         self._sysfs = sysfs
@@ -83,6 +90,7 @@ class VirtualTree:
             if file is not None
         }
         self._cpu_directory = inode_of(CPU_DIRECTORY)
+        self._host_cpus = host_cpus
         # Handles whose last text is the host's, because there was none of the container's.
         self._stand_ins: set[int] = set()
         self.host_text_only = False
@@ -279,7 +287,7 @@ class VirtualTree:
         return self._view_of(self._callers.subject_of(thread))
 
     def _view_of(self, who: Subject) -> CpuView | None:
-        if self.host_text_only or who == HOST:
+        if self.host_text_only or self._host_cpus or who == HOST:
             return None
         try:
             container = self._callers.container(who)
