@@ -18,7 +18,7 @@ from tests.support.daemon import Daemon
 from tests.support.leftovers import leftovers
 from tests.support.mounts import unmount_below
 
-_PROGRAMS = ("lxc-start", "mmdebstrap", "newuidmap")
+_PROGRAMS = ("lxc-start", "newuidmap")
 
 _numbers = itertools.count()
 
@@ -38,7 +38,7 @@ def can_run_lxc(can_mount: None) -> None:
     """What it takes to run containers; skips without it."""
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing:
-        pytest.skip(f"needs {', '.join(missing)} (packages lxc, mmdebstrap and uidmap)")
+        pytest.skip(f"needs {', '.join(missing)} (packages lxc and uidmap)")
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lxcfs_py.cli import main
 from tests.lxc.containers import Container
 from tests.lxc.place import Place
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.waiting import wait_until
 
-_HOOK = Path(__file__).parents[2] / "mount-hooks/lxc/mount.hook"
 _SAFE = {"nosuid", "nodev", "noexec"}
 
 
@@ -160,8 +160,10 @@ def test_a_directory_that_is_no_mount_is_not_used(place: Place) -> None:
 
 
 @pytest.mark.parametrize("root", ["", "/", "/no/such/directory"])
-def test_a_root_directory_that_cannot_be_right_is_left_alone(root: str) -> None:
-    done = subprocess.run([_HOOK], env={"LXC_ROOTFS_MOUNT": root}, capture_output=True, text=True)
+def test_a_root_directory_that_cannot_be_right_is_left_alone(root: str, tmp_path: Path) -> None:
+    main(["install", "lxc", "--root", str(tmp_path)])
+    hook = tmp_path / "usr/share/lxcfs-py/lxc/mount.hook"
+    done = subprocess.run([hook], env={"LXC_ROOTFS_MOUNT": root}, capture_output=True, text=True)
 
     assert done.returncode == 0
     assert done.stderr.endswith(": no root directory of a container\n")
