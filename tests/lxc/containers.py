@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.cgroups import cgroups_named, remove_cgroup
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Container:
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         subprocess.run(self._tool("lxc-stop", "-k"), capture_output=True)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
+            process.wait(20 * PATIENCE)
         process.kill()
         process.wait()
         if self.outer is None:
@@ -108,7 +108,7 @@ class Container:
 
     def _info(self, option: str) -> str:
         # Whoever asks while the container reboots may never be answered; then, nothing is known.
-        limited = ["timeout", "5", *self._tool("lxc-info", "-H", option)]
+        limited = ["timeout", f"{5 * PATIENCE}", *self._tool("lxc-info", "-H", option)]
         return subprocess.run(limited, capture_output=True, text=True).stdout.strip()
 
     def _tool(self, name: str, *arguments: str) -> list[str]:

@@ -19,9 +19,10 @@ from typing import Any, ParamSpec, TypeVar
 from tests.support import agent
 from tests.support.agent import MESSAGE_MAX
 from tests.support.cgroups import TestCgroup, own_cgroup
+from tests.support.waiting import PATIENCE
 
 _REPOSITORY = Path(__file__).parents[2]
-_SECONDS = 30.0
+_SECONDS = 30.0 * PATIENCE
 _CREDENTIALS = struct.Struct("=III")  # struct ucred: pid, uid, gid
 
 P = ParamSpec("P")

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from lxcfs_py.daemon.status import Status
 from tests.support.mounts import unmount_below
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -53,13 +53,16 @@ class Daemon:
         directory = self.mountpoint.parent
         command = [sys.executable, "-m", "lxcfs_py", "upgrade", "--pidfile", f"{directory}/pid"]
         return subprocess.run(
-            [*command, "--runtime-dir", str(directory)], capture_output=True, text=True, timeout=90
+            [*command, "--runtime-dir", str(directory)],
+            capture_output=True,
+            text=True,
+            timeout=90 * PATIENCE,
         )
 
     def stop(self, seconds: float = 10) -> int:
         """End it as a service manager would, and return its exit status."""
         self.process.terminate()
-        return self.process.wait(seconds)
+        return self.process.wait(seconds * PATIENCE)
 
     def restarted(self, *options: str) -> AbstractContextManager["Daemon"]:
         """Another one in this one's place, however this one ended, with a log of its own."""
@@ -69,7 +72,7 @@ class Daemon:
     def kill(self) -> None:
         """End all of it with no chance to unmount: the mount stays, dead."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
 
 
 @contextmanager
@@ -132,7 +135,7 @@ def _start(command: list[str], notify: Path, log: Path, code: Path) -> subproces
 def _wait_until_ready(
     process: subprocess.Popen[bytes], notify: socket.socket, log: Path, seconds: float = 30
 ) -> None:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     pidfd = os.pidfd_open(process.pid)
     try:
         while time.monotonic() < deadline:
@@ -152,10 +155,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(10 * PATIENCE)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(10 * PATIENCE)
 
 
 def _youngest(leader: int) -> int:

@@ -16,8 +16,9 @@ from typing import Self
 from lxcfs_py import syscalls
 from lxcfs_py.daemon.mountpoint import SOURCE
 from lxcfs_py.sandbox import cgroup
+from tests.support.waiting import PATIENCE
 
-SECONDS = 30.0
+SECONDS = 30.0 * PATIENCE
 """The deadline of everything that is waited for; the machine may be busy."""
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.mounts import unmount_below
+from tests.support.waiting import PATIENCE
 
 WATCHDOG_SECONDS = 2.0
-_PATIENCE = 30.0
 _REPOSITORY = Path(__file__).parents[2]
 # The descriptors have to be 3 and up, and the number of the process is known only in it.
 _LAUNCH = """
@@ -42,7 +42,7 @@ class ServiceManager:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(directory / "notify"))
-        self._socket.settimeout(_PATIENCE)
+        self._socket.settimeout(30 * PATIENCE)
 
     def start(self) -> None:
         """Start the service, and return when it is ready."""
@@ -81,7 +81,7 @@ class ServiceManager:
         except TimeoutError:
             return
         finally:
-            self._socket.settimeout(_PATIENCE)
+            self._socket.settimeout(30 * PATIENCE)
 
     def hears_that_it_lives(self) -> bool:
         """Wait for a message; whether it was that the service is alive."""
@@ -114,20 +114,20 @@ class ServiceManager:
         """End all its processes at once."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(10 * PATIENCE)
 
     def stop(self) -> int:
         """Ask it to end; its exit status."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(10)
+        return self._process.wait(10 * PATIENCE)
 
     def close(self) -> None:
         """End everything and give the store up."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(10 * PATIENCE)
         for name in list(self.store):
             self._forget(name)
         self._socket.close()
