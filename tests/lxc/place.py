@@ -115,10 +115,18 @@ class Place:
         return self.unprivileged(mountpoint, *_SYSTEMD, *_WRITABLE, *settings, memory="512M")
 
     def systemd_without_cgroup_namespace(self, mountpoint: Path, *settings: str) -> Container:
-        """One in a user namespace, without a cgroup namespace. (A privileged one would mount the
-        machine's unused cgroup controllers.)"""
+        """One in a user namespace, without a cgroup namespace."""
         keep = "lxc.namespace.keep = cgroup"
         return self.systemd_unprivileged(mountpoint, keep, *settings)
+
+    def systemd_privileged_without_cgroup_namespace(
+        self, mountpoint: Path, *settings: str
+    ) -> Container:
+        """One that is root. It mounts the controllers that the host does not use, for all of the
+        machine: see `unused_controllers()`."""
+        # Whoever keeps one namespace is given a user namespace if it is not named.
+        keep = "lxc.namespace.keep = cgroup user"
+        return self.systemd(mountpoint, keep, *settings)
 
     def systemd_outer(self, mountpoint: Path) -> Container:
         """A privileged one, in which others can be."""

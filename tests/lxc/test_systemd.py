@@ -16,7 +16,7 @@ from tests.lxc.conftest import new_place
 from tests.lxc.containers import Container
 from tests.lxc.place import Place
 from tests.lxc.rootfs import systemd_root_filesystem
-from tests.support.cgroups import hierarchies
+from tests.support.cgroups import hierarchies, unused_controllers
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.mounts import unmount_below
 from tests.support.waiting import wait_until
@@ -24,6 +24,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.xdist_group("systemd")
 
 _SECONDS = 60.0
+_RELEASES = ("bookworm", "trixie")
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,24 @@ def place(systemd_rootfs: Path) -> Iterator[Place]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+@pytest.fixture(
+    scope="module",
+    params=[(kind, release) for kind in ("unprivileged", "privileged") for release in _RELEASES],
+    ids="-".join,
+)
 def booted(
     can_run_lxc: None, request: pytest.FixtureRequest, daemon: Daemon
 ) -> Iterator[Container]:
     """A container without a cgroup namespace, which its tests change: systemd 252 and 257."""
-    with new_place(systemd_root_filesystem(request.param)) as place:
-        container = place.systemd_without_cgroup_namespace(daemon.mountpoint)
+    kind, release = request.param
+    if kind == "privileged" and (unused := unused_controllers()):
+        pytest.skip(f"it would mount, for all of the machine, the controllers {', '.join(unused)}")
+    with new_place(systemd_root_filesystem(release)) as place:
+        make = {
+            "unprivileged": place.systemd_without_cgroup_namespace,
+            "privileged": place.systemd_privileged_without_cgroup_namespace,
+        }
+        container = make[kind](daemon.mountpoint)
         with container.running():
             _wait_until_running(container)
             yield container

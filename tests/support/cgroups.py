@@ -112,6 +112,13 @@ def hierarchies() -> list[Hierarchy]:
     return list(found.values())
 
 
+def unused_controllers() -> list[str]:
+    """Controllers of the kernel that are in no v1 hierarchy: who mounts one takes it from v2."""
+    lines = Path("/proc/cgroups").read_text().splitlines()[1:]
+    rows = (line.split() for line in lines)  # name, hierarchy, cgroups, enabled
+    return [name for name, hierarchy, _, enabled in rows if enabled == "1" and hierarchy == "0"]
+
+
 @contextmanager
 def own_cgroup(label: str) -> Iterator[TestCgroup]:
     """A new cgroup; its processes and its children go with it."""
