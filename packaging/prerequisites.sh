@@ -27,9 +27,9 @@ prepare() {
         ;;
     test)
         shift
-        # The peers to compare with, container tools, and what looks at processes.
+        # The peers to compare with, container tools, what looks at processes, and machines.
         install_packages "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
-            util-linux patch
+            util-linux patch qemu-system-x86 cpio e2fsprogs
         make_venv '.[test]'
         ;;
     esac

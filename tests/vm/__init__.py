@@ -1,0 +1,1 @@
+"""Whole machines: Debian releases in qemu, with the package installed as on a user's host."""
