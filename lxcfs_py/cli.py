@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from lxcfs_py import __version__, log
+from lxcfs_py import __version__, config, log
 from lxcfs_py.errors import CannotRun
 
 
@@ -19,12 +19,24 @@ class _Command(NamedTuple):
     """Has `add_arguments(parser)` and the function below; imported when it is asked for."""
     function: str = "run"
     """Takes the parsed arguments and returns the exit status."""
+    reads_config: bool = False
+    """All of it; others only look there where the daemon is."""
 
 
-_COMMANDS = {
-    "mount": _Command("serve the files at a mount point (the default)", "lxcfs_py.daemon.command"),
-    "upgrade": _Command("have a daemon run the code installed now", "lxcfs_py.daemon.upgrade"),
-    "check-config": _Command("say what options hold, or what is wrong", "lxcfs_py.config", "check"),
+COMMANDS = {
+    "mount": _Command(
+        "serve the files at a mount point (the default)",
+        "lxcfs_py.daemon.command",
+        reads_config=True,
+    ),
+    "upgrade": _Command(
+        "have a daemon run what is installed now",
+        "lxcfs_py.daemon.upgrade",
+        reads_config=True,
+    ),
+    "check-config": _Command(
+        "say what options hold, or what is wrong", "lxcfs_py.config", "check", True
+    ),
     "attach": _Command("show the files to a container that runs", "lxcfs_py.attach", "attach"),
     "detach": _Command("take them out of it again", "lxcfs_py.attach", "detach"),
     "reattach": _Command("replace mounts that a lost daemon has left", "lxcfs_py.reattach"),
@@ -50,9 +62,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     called like a command is written `./try`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    name = words.pop(0) if words and words[0] in _COMMANDS else None
-    command = _COMMANDS[name or "mount"]
-    module = import_module(command.module)
+    name = words.pop(0) if words and words[0] in COMMANDS else None
+    command = COMMANDS[name or "mount"]
+    parser = parser_of(name)
+    if not command.reads_config:
+        parser.set_defaults(**config.places())
+    run: Callable[[argparse.Namespace], int] = getattr(
+        import_module(command.module), command.function
+    )
+    try:
+        return run(parser.parse_args(words))
+    except CannotRun as error:
+        log.complain(str(error))
+        return 1
+
+
+def parser_of(name: str | None) -> argparse.ArgumentParser:
+    """The parser of a command's arguments; None: of what is said without a command."""
+    command = COMMANDS[name or "mount"]
     parser = _Parser(
         prog="lxcfs-py" if name is None else f"lxcfs-py {name}",
         description=command.help,
@@ -61,15 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("-v", "--version", action="version", version=f"lxcfs-py {__version__}")
-    module.add_arguments(parser)
-    run: Callable[[argparse.Namespace], int] = getattr(module, command.function)
-    try:
-        return run(parser.parse_args(words))
-    except CannotRun as error:
-        log.complain(str(error))
-        return 1
+    import_module(command.module).add_arguments(parser)
+    return parser
 
 
 def _overview() -> str:
-    lines = (f"  lxcfs-py {name:12} {command.help}" for name, command in _COMMANDS.items())
+    lines = (f"  lxcfs-py {name:12} {command.help}" for name, command in COMMANDS.items())
     return "commands:\n" + "\n".join(lines)

@@ -35,6 +35,15 @@ def load(arguments: argparse.Namespace) -> Options:
     return Options.of({**_file_of(arguments.config), **given(arguments)})
 
 
+def places() -> Mapping[str, str]:
+    """Where the configured daemon is, for the other commands; faults are not their affair."""
+    try:
+        said = read(DEFAULT_CONFIG)
+    except (CannotRun, FileNotFoundError):
+        return {}
+    return {name: said[name] for name in ("mountpoint", "runtime_dir") if name in said}
+
+
 _FIXED = ("mountpoint", "pidfile", "runtime_dir", "fuse_options", "keep_connection")
 """What a mount is made with, and where others find it."""
 

@@ -27,9 +27,10 @@ prepare() {
         ;;
     test)
         shift
-        # The peers to compare with, container tools, what looks at processes, and machines.
+        # The peers to compare with, container tools, what looks at processes, what makes packages,
+        # and machines.
         install_packages "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
-            util-linux patch qemu-system-x86 cpio e2fsprogs
+            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs
         make_venv '.[test]'
         ;;
     esac

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lxcfs_py import config
 from lxcfs_py.cli import main
 from lxcfs_py.config import read
 from lxcfs_py.errors import CannotRun
@@ -134,6 +135,20 @@ def test_the_file_that_is_shipped_has_every_key_with_its_default() -> None:
         value = getattr(shown, name)
         key = name.replace("_", "-")
         assert said[key] == (list(value) if isinstance(value, tuple) else value), key
+
+
+def test_other_commands_look_where_the_configured_daemon_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(config, "DEFAULT_CONFIG", str(file))
+    for text, place in (
+        ('mountpoint = "/srv/views"', "/srv/views"),
+        ('mountpoint = "/srv/views"\nx = 1', "/var/lib/lxcfs"),
+    ):
+        file.write_text(text)
+
+        assert main(["attach", "1"]) == 1
+        assert capsys.readouterr().err.startswith(f"lxcfs-py: {place}: no daemon serves here")
 
 
 def test_a_file_that_is_wrong_stays_one_error() -> None:

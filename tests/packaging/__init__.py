@@ -1,0 +1,1 @@
+"""What is packaged: documents, wheels, and the Debian package."""
