@@ -30,7 +30,8 @@ prepare() {
         # The peers to compare with, container tools, what looks at processes, what makes packages,
         # and machines.
         install_packages "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
-            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs
+            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs \
+            podman crun runc docker.io containerd
         make_venv '.[test]'
         ;;
     esac

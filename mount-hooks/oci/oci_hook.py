@@ -1,26 +1,33 @@
 #!/usr/bin/python3 -IS
-"""OCI hook for the stage createContainer: shows a container what the daemon serves.
+"""OCI hook for the stage createRuntime: shows a container what the daemon serves.
 
     oci-hook MOUNTPOINT    where the daemon serves; the container's state comes on stdin
 
-The runtime runs it in the container's mount namespace (and user namespace), after the container's
-own mounts and before pivot_root(2): the host's paths can still be seen. What the container's root
-file system says is not trusted: targets are opened beneath its root with no symbolic link on the
-way, and mounted over by descriptor.
+The runtime runs it in its own namespaces, when the container has its mounts and none of its
+programs runs yet. (createContainer is in the container's: there memory is the container's own, and
+6 MB are too few for Python; and crun cannot run it in a user namespace to which the bundle is
+closed, as Podman's are.) So it takes new mounts of what is served along into the container's mount
+namespace. What the container's root file system says is not trusted: targets are opened beneath its
+root with no symbolic link on the way, and mounted over by descriptor.
 
 Every fault of a hook stops the container, so this one leaves out what it cannot do, says why in
 one line (stderr and syslog), ends in time, and exits 0 always.
 
 It stands alone: nothing outside the standard library, and little of that, for each import makes
-every container start later. Settings that name it must give it an environment ("env"): else runc
-hands on the container's, and with it LD_PRELOAD.
+every container start later. Settings that name it should give it an environment ("env"): some
+runtimes hand on the container's to some hooks, and with it LD_PRELOAD.
 """
 
-import ctypes
-import json
 import os
-import select
 import sys
+
+try:
+    import _json  # of `json`, what is written in C: 10 ms less
+    import ctypes
+    import select
+except ImportError as missing:  # as in Debian's python3-minimal
+    os.write(2, f"lxcfs-py: {missing}\n".encode())
+    os._exit(0)
 
 _ANSWER_MAX = 5
 """Seconds. Whoever asks a daemon that hangs, waits; runtimes are told to wait 10 for us."""
@@ -49,6 +56,19 @@ _MOUNT_ATTR_SAFE = 0x2 | 0x4 | 0x8  # nosuid, nodev, noexec
 _MS_PRIVATE = 0x40000
 _FUSE_SUPER_MAGIC = 0x65735546
 
+
+class _Json:
+    """What `json` tells its scanner."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float, parse_int, parse_constant = float, int, float
+
+
+_scan = _json.make_scanner(_Json)  # type: ignore[arg-type]  # it takes whatever has these names
+
+_CLONE_NEWNS = 0x00020000
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -57,7 +77,7 @@ class _Skipped(Exception):
     """Nothing, or nothing more, can be shown; the text says why."""
 
 
-def show(served_path: str, root: int) -> list[str]:
+def show(served_path: str, container: "_Container") -> list[str]:
     """Bind all that is served over the container's files; returns why which were left out.
 
     All that the daemon is asked comes first: if it does not answer, nothing has been changed.
@@ -68,12 +88,19 @@ def show(served_path: str, root: int) -> list[str]:
     mounts = []
     for path in _paths(served_path):
         try:
-            target = _open_beneath(root, path)
-            if os.fstat(target).st_dev != device:  # nobody has shown it already
-                mounts.append((path, _new_mount(served, path), target))
+            mounts.append((path, _new_mount(served, path)))
         except OSError as error:
             complaints.append(f"/{path}: {error.strerror}")
-    for path, mount, target in mounts:
+    root = container.enter()
+    moves = []
+    for path, mount in mounts:
+        try:
+            target = _open_beneath(root, path)
+            if os.fstat(target).st_dev != device:  # nobody has shown it already
+                moves.append((path, mount, target))
+        except OSError as error:
+            complaints.append(f"/{path}: {error.strerror}")
+    for path, mount, target in moves:
         try:
             _syscall(_MOVE_MOUNT, mount, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS)
         except OSError as error:
@@ -128,41 +155,86 @@ def _checked(result: int) -> int:
     return result
 
 
-def _open_root(state: int) -> int:
-    """The container's root directory, by what the runtime says on its descriptor `state`."""
-    try:
-        bundle = json.loads(_read(state, _STATE_MAX))["bundle"]
-    except (ValueError, LookupError, TypeError) as error:
-        raise _Skipped("no container's state on stdin") from error
-    config = os.path.join(bundle, "config.json")
-    try:
-        file = os.open(config, os.O_RDONLY | os.O_CLOEXEC)
-        path = os.path.join(bundle, json.loads(_read(file, _CONFIG_MAX))["root"]["path"])
-    except OSError as error:
-        raise _Skipped(f"{config}: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError) as error:
-        raise _Skipped(f"{config}: no root.path in it") from error
-    if os.path.realpath(path) == "/":
-        raise _Skipped("the container's root directory is the host's")
-    try:
-        return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise _Skipped(f"{path}: {error.strerror}") from error
+class _Container:
+    """A container that is being made, by what the runtime says on descriptor `state`."""
+
+    def __init__(self, state: int) -> None:
+        try:
+            said = _read_json(state, _STATE_MAX)
+            bundle = _text(said, "bundle")
+        except ValueError as error:
+            raise _Skipped(f"the container's state on stdin: {error}") from error
+        config = os.path.join(bundle, "config.json")
+        try:
+            file = os.open(config, os.O_RDONLY | os.O_CLOEXEC)
+            path = _text(_read_json(file, _CONFIG_MAX), "root", "path")
+        except OSError as error:
+            raise _Skipped(f"{config}: {error.strerror}") from error
+        except ValueError as error:
+            raise _Skipped(f"{config}: {error}") from error
+        self._root = os.path.join(bundle, path)
+        if os.path.realpath(self._root) == "/":
+            raise _Skipped("the container's root directory is the host's")
+        process = f"/proc/{_value(said, 'pid')}/ns/mnt"
+        try:
+            self._namespace = os.open(process, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _Skipped(f"{process}: {error.strerror}") from error
+
+    def enter(self) -> int:
+        """Go to its mount namespace, where it has not changed its root yet; a descriptor for what
+        will be its root."""
+        if os.path.samestat(os.fstat(self._namespace), os.stat("/proc/self/ns/mnt")):
+            raise _Skipped("the container sees the same mounts as its runtime")
+        _checked(_libc.setns(self._namespace, _CLONE_NEWNS))
+        try:
+            return os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _Skipped(f"{self._root}: {error.strerror}") from error
 
 
-def _read(file: int, limit: int) -> bytes:
+def _read_json(file: int, limit: int) -> object:
+    """A JSON text.
+
+    Raises:
+      ValueError: it is something else, or too long.
+    """
     text = b""
     while piece := os.read(file, 1 << 16):
         text += piece
         if len(text) > limit:
-            raise ValueError("too long")
-    return text
+            raise ValueError(f"more than {limit >> 20} MiB")
+    try:
+        value: object
+        value, _ = _scan(text.decode().lstrip(), 0)
+    except (ValueError, StopIteration, RecursionError, SystemError) as error:
+        # SystemError: it would complain by json.decoder, and does not find that.
+        raise ValueError("not JSON") from error
+    return value
+
+
+def _value(value: object, *keys: str) -> object:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _text(value: object, *keys: str) -> str:
+    """The text that keys lead to.
+
+    Raises:
+      ValueError: there is none.
+    """
+    found = _value(value, *keys)
+    if not isinstance(found, str):
+        raise ValueError(f"no {'.'.join(keys)} in it")
+    return found
 
 
 def _work(served: str) -> str:
     """Do it all; returns what there is to complain of."""
     try:
-        return "; ".join(show(served, _open_root(0)))
+        return "; ".join(show(served, _Container(0)))
     except (_Skipped, OSError) as error:
         return str(error)
     except Exception as error:  # the container must start
@@ -178,7 +250,7 @@ def _in_time(served: str) -> str:
         try:
             os.close(1)
             os.close(2)
-            os.write(writing, _work(served).encode(errors="replace")[:4000])
+            os.write(writing, b"." + _work(served).encode(errors="replace")[:4000])
         finally:
             os._exit(0)
     os.close(writing)
@@ -189,7 +261,7 @@ def _in_time(served: str) -> str:
         return f"{served}: no answer within {_ANSWER_MAX} s"
     text = os.read(reading, 4096).decode(errors="replace")
     os.waitpid(child, 0)
-    return text
+    return text[1:] if text else "killed: the container's memory limit is too tight for a hook"
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,59 @@
+"""Machines to install on, and engines on them."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.runtimes.machine import Machine
+from tests.runtimes.podman import Podman
+from tests.support.cgroups import own_cgroup
+from tests.support.daemon import Daemon
+from tests.support.leftovers import leftovers
+from tests.support.mounts import unmount_below
+
+_numbers = itertools.count()
+
+
+def need(*programs: str) -> None:
+    """Skip without these."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)} (packages podman, crun, runc, docker.io)")
+
+
+@pytest.fixture
+def machine(can_mount: None) -> Iterator[Machine]:
+    """A machine that has nothing installed."""
+    with new_machine() as made:
+        yield made
+
+
+@contextmanager
+def new_machine() -> Iterator[Machine]:
+    """A machine; nothing of what ran there may be left afterwards."""
+    name = f"lxcfs-py-test-{os.getpid()}-{next(_numbers)}-runtime"
+    with TemporaryDirectory(prefix=f"{name}-") as directory:
+        Path(directory).chmod(0o755)  # the users of unprivileged containers come through it
+        yield Machine(Path(directory))
+        unmount_below(Path(directory))
+    assert leftovers(name) == []
+
+
+@pytest.fixture
+def cgroup(can_mount: None) -> Iterator[str]:
+    """The path of a cgroup for an engine's containers."""
+    with own_cgroup("runtime") as made:
+        yield made.path
+
+
+@pytest.fixture(params=["runc", "crun"])
+def podman(machine: Machine, cgroup: str, daemon: Daemon, request: pytest.FixtureRequest) -> Podman:
+    """Podman with each of its runtimes, where nothing is installed yet."""
+    need("podman", request.param)
+    return Podman(machine, cgroup, request.param)
