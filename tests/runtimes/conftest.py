@@ -40,8 +40,12 @@ def new_machine() -> Iterator[Machine]:
     name = f"lxcfs-py-test-{os.getpid()}-{next(_numbers)}-runtime"
     with TemporaryDirectory(prefix=f"{name}-") as directory:
         Path(directory).chmod(0o755)  # the users of unprivileged containers come through it
-        yield Machine(Path(directory))
-        unmount_below(Path(directory))
+        made = Machine(Path(directory))
+        try:
+            yield made
+        finally:
+            made.close()
+            unmount_below(Path(directory))
     assert leftovers(name) == []
 
 

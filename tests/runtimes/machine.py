@@ -5,23 +5,25 @@ and /run is another. So engines find hooks and settings where they look, keep th
 they are used to, and the machine itself has none of it.
 """
 
+import subprocess
 from pathlib import Path
 
 from lxcfs_py.cli import main
 from tests.support.cgroups import hierarchies
 
-_ENTER = """
-layers=$1 without_v2=$2
-shift 2
+_MOUNTS = """
+layers=$1
 for name in usr etc; do
     mount -t overlay -o \\
         "lowerdir=$layers/$name:/$name,upperdir=$layers/$name.upper,workdir=$layers/$name.work" \\
         lxcfs-py-test "/$name"
 done
 mount --bind "$layers/run" /run
-[ -z "$without_v2" ] || mount -t tmpfs lxcfs-py-test "$without_v2"
-exec "$@"
+echo mounted
+read -r _
 """
+_WITHOUT = 'mount -t tmpfs lxcfs-py-test "$0"; exec "$@"'
+_PRIVATE = ("unshare", "--mount", "--propagation", "private")
 
 
 class Machine:
@@ -34,13 +36,16 @@ class Machine:
             for suffix in ("", ".upper", ".work"):
                 (self._layers / f"{name}{suffix}").mkdir(parents=True)
         (self._layers / "run").mkdir()
+        self._keeper: subprocess.Popen[str] | None = None
 
     def install(self, *words: str) -> None:
-        """`lxcfs-py install`."""
+        """`lxcfs-py install`; before the first program runs there."""
+        assert self._keeper is None
         assert main(["install", *words, "--root", str(self._layers)]) == 0
 
     def uninstall(self, *words: str) -> None:
-        """`lxcfs-py uninstall`."""
+        """`lxcfs-py uninstall`; before the first program runs there."""
+        assert self._keeper is None
         assert main(["uninstall", *words, "--root", str(self._layers)]) == 0
 
     def file(self, path: str) -> Path:
@@ -52,12 +57,26 @@ class Machine:
 
         `without_v2` is for crun, which refuses a hybrid machine whose cgroup2 has a controller.
         """
-        return [
-            *("unshare", "--mount", "--propagation", "private", "sh", "-ec", _ENTER, "sh"),
-            str(self._layers),
-            _v2_of_a_hybrid() if without_v2 else "",
-            *words,
-        ]
+        hidden = _v2_of_a_hybrid() if without_v2 else ""
+        prefix = [*_PRIVATE, "sh", "-ec", _WITHOUT, hidden] if hidden else []
+        return ["nsenter", f"--mount={self._namespace()}", *prefix, *words]
+
+    def close(self) -> None:
+        """Let its namespace go."""
+        if self._keeper is not None:
+            self._keeper.communicate()  # closes its stdin
+
+    def _namespace(self) -> str:
+        if self._keeper is None:
+            self._keeper = subprocess.Popen(
+                [*_PRIVATE, "sh", "-ec", _MOUNTS, "sh", str(self._layers)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert self._keeper.stdout is not None
+            assert self._keeper.stdout.readline() == "mounted\n"
+        return f"/proc/{self._keeper.pid}/ns/mnt"
 
 
 def _v2_of_a_hybrid() -> str:
