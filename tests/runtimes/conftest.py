@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.runtimes import debian
 from tests.runtimes.machine import Machine
+from tests.runtimes.needs import need
 from tests.runtimes.podman import Podman
 from tests.support.cgroups import own_cgroup
 from tests.support.daemon import Daemon
@@ -18,13 +19,6 @@ from tests.support.leftovers import leftovers
 from tests.support.mounts import unmount_below
 
 _numbers = itertools.count()
-
-
-def need(*programs: str) -> None:
-    """Skip without these."""
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"needs {', '.join(missing)} (packages podman, crun, runc, docker.io)")
 
 
 @pytest.fixture
@@ -35,18 +29,26 @@ def machine(can_mount: None) -> Iterator[Machine]:
 
 
 @contextmanager
-def new_machine() -> Iterator[Machine]:
+def new_machine(debian: Path | None = None) -> Iterator[Machine]:
     """A machine; nothing of what ran there may be left afterwards."""
     name = f"lxcfs-py-test-{os.getpid()}-{next(_numbers)}-runtime"
     with TemporaryDirectory(prefix=f"{name}-") as directory:
         Path(directory).chmod(0o755)  # the users of unprivileged containers come through it
-        made = Machine(Path(directory))
+        made = Machine(Path(directory), debian)
         try:
             yield made
         finally:
             made.close()
             unmount_below(Path(directory))
     assert leftovers(name) == []
+
+
+@pytest.fixture
+def debian_13(can_mount: None) -> Iterator[Machine]:
+    """One with the programs of Debian 13, and nothing installed of ours."""
+    need("mmdebstrap")
+    with new_machine(debian.debian_13()) as made:
+        yield made
 
 
 @pytest.fixture

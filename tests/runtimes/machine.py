@@ -5,20 +5,33 @@ and /run is another. So engines find hooks and settings where they look, keep th
 they are used to, and the machine itself has none of it.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
 from lxcfs_py.cli import main
 from tests.support.cgroups import hierarchies
 
-_MOUNTS = """
-layers=$1
+_LIKE_THIS_ONE = """
 for name in usr etc; do
-    mount -t overlay -o \\
-        "lowerdir=$layers/$name:/$name,upperdir=$layers/$name.upper,workdir=$layers/$name.work" \\
+    mount -t overlay -o \
+        "lowerdir=$layers/$name:/$name,upperdir=$own/$name.upper,workdir=$own/$name.work" \
         lxcfs-py-test "/$name"
 done
-mount --bind "$layers/run" /run
+mount --bind "$own/run" /run
+"""
+_OF_ANOTHER_DEBIAN = """
+mount -t overlay -o "lowerdir=$layers:$debian,upperdir=$own/upper,workdir=$own/work" \
+    lxcfs-py-test "$own/root"
+for name in proc sys dev tmp; do
+    mount --rbind "/$name" "$own/root/$name"
+done
+mount --bind "$own/run" "$own/root/run"
+cd "$own/root"
+pivot_root . mnt
+umount --lazy /mnt
+"""
+_STAY = """
 echo mounted
 read -r _
 """
@@ -27,15 +40,20 @@ _PRIVATE = ("unshare", "--mount", "--propagation", "private")
 
 
 class Machine:
-    """`directory` is for what is installed, and for what an engine keeps."""
+    """`directory` is for what is installed, and for what an engine keeps.
 
-    def __init__(self, directory: Path) -> None:
+    Its programs are this machine's, or those of another Debian's root file system.
+    """
+
+    def __init__(self, directory: Path, debian: Path | None = None) -> None:
         self.directory = directory
+        self._debian = debian
         self._layers = directory / "layers"
-        for name in ("usr", "etc"):
-            for suffix in ("", ".upper", ".work"):
-                (self._layers / f"{name}{suffix}").mkdir(parents=True)
-        (self._layers / "run").mkdir()
+        self._own = directory / "own"
+        for path in (self._layers / "usr", self._layers / "etc", self._own / "run"):
+            path.mkdir(parents=True)
+        for name in ("usr.upper", "usr.work", "etc.upper", "etc.work", "upper", "work", "root"):
+            (self._own / name).mkdir()
         self._keeper: subprocess.Popen[str] | None = None
 
     def install(self, *words: str) -> None:
@@ -69,7 +87,13 @@ class Machine:
     def _namespace(self) -> str:
         if self._keeper is None:
             self._keeper = subprocess.Popen(
-                [*_PRIVATE, "sh", "-ec", _MOUNTS, "sh", str(self._layers)],
+                [*_PRIVATE, "sh", "-ec", self._script()],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "layers": str(self._layers),
+                    "own": str(self._own),
+                    "debian": str(self._debian),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -77,6 +101,9 @@ class Machine:
             assert self._keeper.stdout is not None
             assert self._keeper.stdout.readline() == "mounted\n"
         return f"/proc/{self._keeper.pid}/ns/mnt"
+
+    def _script(self) -> str:
+        return (_OF_ANOTHER_DEBIAN if self._debian else _LIKE_THIS_ONE) + _STAY
 
 
 def _v2_of_a_hybrid() -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.runtimes.conftest import need
 from tests.runtimes.containerd import MEMORY, running_containerd
 from tests.runtimes.machine import Machine
+from tests.runtimes.needs import need
 from tests.runtimes.views import check_a_kill_goes_unnoticed, check_nothing_shown, check_views
 from tests.support.cgroups import TestCgroup
 from tests.support.daemon import Daemon, running_daemon

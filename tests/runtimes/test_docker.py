@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.runtimes.conftest import need
 from tests.runtimes.docker import MEMORY, running_docker
 from tests.runtimes.machine import Machine
+from tests.runtimes.needs import need
 from tests.runtimes.views import check_a_kill_goes_unnoticed, check_nothing_shown, check_views
 from tests.support.daemon import Daemon, running_daemon
 

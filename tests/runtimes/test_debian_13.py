@@ -1,0 +1,67 @@
+"""The engines of Debian 13 on what is installed: Docker 26, which knows CDI, and Podman 5.
+
+In one group: the root file system is built once.
+"""
+
+import pytest
+
+from tests.runtimes.containerd import running_containerd
+from tests.runtimes.docker import MEMORY, running_docker
+from tests.runtimes.machine import Machine
+from tests.runtimes.podman import Podman
+from tests.runtimes.views import check_a_kill_goes_unnoticed, check_nothing_shown, check_views
+from tests.support.cgroups import TestCgroup
+from tests.support.daemon import Daemon, running_daemon
+
+pytestmark = pytest.mark.xdist_group("debian-13")
+
+_DEVICE = ("--device", "lxcfs-py/view=all")
+
+
+def test_docker_with_cdi(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
+    debian_13.install("docker", "--opt-in", "--mountpoint", str(daemon.mountpoint))
+
+    with running_docker(debian_13, cgroup) as docker:
+        assert docker.ask("version", "--format", "{{.Server.Version}}").startswith("26.")
+        with docker.running(*_DEVICE) as container:
+            check_views(container, daemon, MEMORY)
+        with docker.running("--runtime", "lxcfs-py") as container:
+            check_views(container, daemon, MEMORY)
+        with docker.running("--runtime", "lxcfs-py", *_DEVICE) as container:
+            check_views(container, daemon, MEMORY)
+        with docker.running() as container:
+            check_nothing_shown(container)
+
+
+def test_docker(debian_13: Machine, cgroup: str) -> None:
+    with running_daemon(label="docker") as daemon:
+        debian_13.install("docker", "--mountpoint", str(daemon.mountpoint))
+        with running_docker(debian_13, cgroup) as docker, docker.running() as container:
+            check_views(container, daemon, MEMORY)
+            check_a_kill_goes_unnoticed(container, daemon, MEMORY)
+
+
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_podman(debian_13: Machine, cgroup: str, daemon: Daemon, runtime: str) -> None:
+    debian_13.install("podman", "--opt-in", "--mountpoint", str(daemon.mountpoint))
+    debian_13.install("cdi", "--mountpoint", str(daemon.mountpoint))
+    podman = Podman(debian_13, cgroup, runtime)
+
+    with podman.running("--annotation", "lxcfs-py/view=true") as container:
+        check_views(container, daemon, MEMORY)
+    with podman.running(*_DEVICE) as container:
+        check_views(container, daemon, MEMORY)
+    with podman.running() as container:
+        check_nothing_shown(container)
+
+
+def test_containerd(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
+    TestCgroup(cgroup).limit_cpus("0")
+    debian_13.install("containerd", "--mountpoint", str(daemon.mountpoint))
+
+    runtime = ("--runc-binary", "/usr/libexec/lxcfs-py/oci-runtime")
+    with running_containerd(debian_13, cgroup) as containerd:
+        with containerd.running(*runtime) as container:
+            check_views(container, daemon, MEMORY)
+        with containerd.running() as container:
+            check_nothing_shown(container)
