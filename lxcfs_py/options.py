@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
 
+from lxcfs_py.observe.place import parse_place
+
 CpuView = Literal["quota", "cpuset"]
 CpuNumbering = Literal["host", "compact"]
 LogFormat = Literal["text", "json"]
@@ -70,6 +72,14 @@ def _is_glob(word: str) -> str:
     return "" if fits else "a path that begins with / is allowed"
 
 
+def _is_metrics_place(word: str) -> str:
+    try:
+        parse_place(word)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to serve."""
@@ -121,6 +131,14 @@ class Options:
         default=False,
         metadata=_spec(
             "have systemd keep the connection for the next start (FileDescriptorStoreMax=2)"
+        ),
+    )
+    metrics: str = field(
+        default="",
+        metadata=_spec(
+            "serve Prometheus metrics: unix:PATH, PORT or ADDRESS:PORT of this machine alone",
+            metavar="PLACE",
+            check=_is_metrics_place,
         ),
     )
     debug: bool = field(default=False, metadata=_spec("log every FUSE request", "-d"))

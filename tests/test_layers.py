@@ -38,10 +38,15 @@ _PURE = {
     "exemptions": set[str](),
     "container_state": {"cpu_times", "resources"},
     "files": {"files", "kernel", "resources"},
+    "observe.answers": set[str](),
+    "observe.formula": set[str](),
+    "observe.naming": set[str](),
+    "observe.place": set[str](),
+    "observe.rules": {"files", "kernel", "observe"},
 }
 _PURE_STANDARD_LIBRARY = {
     *("collections", "dataclasses", "enum", "functools", "itertools", "math", "re", "stat"),
-    *("struct", "typing"),
+    *("ast", "ipaddress", "operator", "struct", "typing"),
 }
 _EDGES = {
     "host": {"resources", "syscalls"},
@@ -168,6 +173,32 @@ def test_only_the_fuse_layer_and_the_worker_know_pyfuse3() -> None:
     users = {name for name in _MODULES if "pyfuse3" in _others(name)}
 
     assert {name for name in users if not name.startswith("fuse.")} == {"daemon.worker"}
+
+
+def _reached_from(*modules: str) -> set[str]:
+    """Modules of ours that are imported by these, however far away, in functions as well."""
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            names = (name.removeprefix("lxcfs_py.") for name in _imports(module))
+            todo += [name for name in names if name in _MODULES]
+    return seen
+
+
+def test_what_is_for_terminals_is_out_of_the_daemons_reach() -> None:
+    users = {name for name in _MODULES if "rich" in _others(name)}
+
+    assert users == {"observe.show", "observe.top"}
+    assert not users & _reached_from("daemon.command", "daemon.load", "daemon.lost_mounts")
+
+
+def test_one_module_knows_the_library_for_metrics() -> None:
+    assert {name for name in _MODULES if "prometheus_client" in _others(name)} == {
+        "observe.metrics"
+    }
 
 
 def test_every_module_has_a_docstring() -> None:

@@ -9,6 +9,7 @@ from lxcfs_py.config import load
 from lxcfs_py.daemon import succession, supervisor
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.host import Host
+from lxcfs_py.observe.library import check_metrics
 from lxcfs_py.options import Options, add_arguments
 from lxcfs_py.sandbox import cgroup, daemon
 
@@ -26,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = Options.from_json(estate.options) if estate else load(arguments)
     if os.geteuid() != 0:
         raise CannotRun("only root can serve every container: run it with sudo")
+    if options.metrics:
+        check_metrics(options.metrics)
     discover(Host())
     log.set_up(options.log_level, options.log_format)
     # What `try` leaves behind when it is killed.

@@ -1,8 +1,11 @@
 """Where a daemon keeps what outlives its processes: below RUNTIME_DIR, which a boot empties."""
 
 import os
+import stat
 import zlib
+from contextlib import suppress
 
+from lxcfs_py.observe.place import parse_place
 from lxcfs_py.options import Options
 
 
@@ -20,6 +23,17 @@ def kept_file(options: Options, what: str) -> str:
 def kept_path(runtime_dir: str, mountpoint: str, what: str) -> str:
     """Where that is, whether there is a daemon or not."""
     return os.path.join(kept_directory(runtime_dir), f"{what}-{number_of(mountpoint)}")
+
+
+def remove_sockets(options: Options) -> None:
+    """Remove where workers have listened: each takes its predecessor's place, the last stays."""
+    paths = [kept_file(options, "ask")]
+    if options.metrics:
+        paths.append(parse_place(options.metrics).path)
+    for path in paths:
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.lstat(path).st_mode):
+                os.unlink(path)
 
 
 def number_of(mountpoint: str) -> str:

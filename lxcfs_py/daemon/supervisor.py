@@ -16,7 +16,6 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict
 
 from lxcfs_py import __version__
@@ -38,7 +37,7 @@ from lxcfs_py.daemon.channel import (
 from lxcfs_py.daemon.errands import Errands
 from lxcfs_py.daemon.generation import Connection, Generation, Worker, kill
 from lxcfs_py.daemon.keepsakes import Keepsakes
-from lxcfs_py.daemon.kept import kept_file
+from lxcfs_py.daemon.kept import kept_file, remove_sockets
 from lxcfs_py.daemon.mountpoint import OurMount, mount_fuse, prepare
 from lxcfs_py.daemon.pace import Pace
 from lxcfs_py.daemon.pidfile import Pidfile
@@ -86,8 +85,7 @@ def run(options: Options, estate: Estate | None) -> int:
                 supervisor.take_over()
             return supervisor.run()
         finally:
-            with suppress(FileNotFoundError):
-                os.unlink(kept_file(options, "ask"))
+            remove_sockets(options)
             if not supervisor.leaves_connection:
                 ours.unmount()
             os.close(connection.descriptor)

@@ -58,7 +58,9 @@ from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.observe.answers import SOCKET
-from lxcfs_py.observe.listener import listen_at, serve_questions
+from lxcfs_py.observe.listener import listen_for_questions, serve_questions
+from lxcfs_py.observe.metering import load as load_metrics
+from lxcfs_py.observe.metering import metered
 from lxcfs_py.observe.questions import Questions
 from lxcfs_py.options import Options
 from lxcfs_py.samplers import sample_loads
@@ -93,6 +95,7 @@ class Prepared:
             for file in VIRTUAL_FILES
             if self.host.has(file.path)
         ]
+        self.explained = [file for file in self.files if not _is_among(disabled, file.path)]
         self.tree = build_tree(
             self.files,
             (CPU_DIRECTORY, CGROUP_DIRECTORY),
@@ -100,6 +103,8 @@ class Prepared:
             mounted_at_ns,
         )
         take_out(self.tree, disabled)
+        if options.metrics:
+            load_metrics()
         self.host.close()  # a worker opens its own
 
 
@@ -192,17 +197,29 @@ async def _serve(
         if options.enable_psi_poll:
             triggers = Triggers(nursery, containers, _Keeper(channel), requests.connection)
             triggers.take_over(inherited)
+        fallback = Fallback(strict=options.strict)
         virtual = VirtualTree(
             containers,
             prepared.tree,
             Sysfs(),
             texts,
-            Fallback(strict=options.strict),
+            fallback,
             triggers,
             host_cpus=prepared.host_cpus,
         )
         virtual.host_text_only = host_text_only
-        operations = Operations(virtual, cgroups)
+        if not options.metrics:
+            operations = Operations(virtual, cgroups)
+        else:
+            operations = metered(
+                nursery,
+                options.metrics,
+                kept_file(options, "starts"),
+                virtual,
+                cgroups,
+                fallback,
+                containers,
+            )
         # The first thing that libfuse wants is FUSE_INIT. The kernel's answer to having it answered
         # again, ENOENT, is dropped (front.py).
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -211,8 +228,8 @@ async def _serve(
         # libfuse takes an open descriptor by this name, and does not mount.
         pyfuse3.init(operations, f"/dev/fd/{theirs.detach()}", settings)
         nursery.start_soon(sample_loads, containers)
-        questions = Questions(containers, prepared.machine, virtual, prepared.files)
-        listener = listen_at(kept_file(options, SOCKET))
+        questions = Questions(containers, prepared.machine, virtual, prepared.explained)
+        listener = listen_for_questions(kept_file(options, SOCKET))
         if listener is not None:
             nursery.start_soon(serve_questions, listener, questions.answer)
         nursery.start_soon(_beat, channel)

@@ -51,7 +51,6 @@ class Listed(_FromJson):
     cpus_shown: int | None
     cpu_usec: int | None
     """CPU time used so far."""
-    threads: int | None
     reads: int
     """Files that it has read since the worker began."""
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from lxcfs_py.config import load
 from lxcfs_py.daemon.kept import kept_path
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.observe.answers import ANSWER_MAX, SOCKET, Json
-from lxcfs_py.options import DEFAULT_MOUNTPOINT, DEFAULT_RUNTIME_DIR
+from lxcfs_py.options import DEFAULT_MOUNTPOINT, DEFAULT_RUNTIME_DIR, add_config
 
 _SECONDS = 15.0
 """For one answer: more than the daemon takes."""
@@ -24,13 +25,20 @@ _PIECE = 1 << 16
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """Which daemon."""
+    # What is not given may be in the configuration file, and so is not in the namespace.
     parser.add_argument(
         "--mountpoint",
         metavar="DIR",
-        default=DEFAULT_MOUNTPOINT,
-        help="where the daemon serves (default: %(default)s)",
+        default=argparse.SUPPRESS,
+        help=f"where the daemon serves (default: {DEFAULT_MOUNTPOINT})",
     )
-    parser.add_argument("--runtime-dir", metavar="DIR", default=DEFAULT_RUNTIME_DIR)
+    parser.add_argument(
+        "--runtime-dir",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help=f"default: {DEFAULT_RUNTIME_DIR}",
+    )
+    add_config(parser)
 
 
 def add_whom(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +68,9 @@ class Daemon:
         """
         if os.geteuid() != 0:
             raise CannotRun("only root can ask a daemon: run it with sudo")
-        mountpoint = os.path.abspath(arguments.mountpoint)
-        return cls(mountpoint, kept_path(arguments.runtime_dir, mountpoint, SOCKET))
+        options = load(arguments)
+        mountpoint = os.path.abspath(options.mountpoint)
+        return cls(mountpoint, kept_path(options.runtime_dir, mountpoint, SOCKET))
 
     def ask(self, what: str, **more: object) -> Json:
         """Ask; again for a while if nobody answers, for then the next worker is on its way.

@@ -4,10 +4,12 @@ A question is one line of JSON, the answer all that comes back. Few at a time, n
 whatever goes wrong with one concerns nobody else.
 """
 
+import errno
 import json
 import logging
 import os
 import socket
+import stat
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -26,24 +28,28 @@ _PAUSE = 0.5  # after an accept(2) that failed: there is no descriptor left
 Answer = Callable[[Json], Awaitable[Json]]
 
 
-def listen_at(path: str) -> socket.socket | None:
-    """A listening socket for root alone; it takes the place of what is at `path` in one moment.
-
-    None: it cannot be made, and the log says why. Nobody is served the worse for it.
-    """
+def listen_for_questions(path: str) -> socket.socket | None:
+    """The socket; None: it cannot be made, and the log says why. Nobody reads the worse for it."""
     try:
-        return _listen_at(path)
+        return listen_at(path)
     except OSError as error:
         _log.error("%s: nothing can be asked (lxcfs-py ps, explain, check): %s", path, error)
         return None
 
 
-def _listen_at(path: str) -> socket.socket:
+def listen_at(path: str) -> socket.socket:
+    """A listening socket for root alone; it takes the place of the last one's in one moment.
+
+    Raises:
+      OSError: it cannot be made; EEXIST: what is at `path` is not a socket.
+    """
     directory, name = os.path.split(path)
     new = f"{name}.new"
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        if os.path.lexists(path) and not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "there is something that is not a socket", path)
         # By way of the directory's descriptor: a socket's path may have 107 bytes only.
         here = f"/proc/self/fd/{descriptor}"
         with suppress(FileNotFoundError):  # of a worker that was killed just here

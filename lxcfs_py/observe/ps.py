@@ -16,7 +16,6 @@ _TITLES = (
     "LIMIT",
     "CPUS",
     "CPU TIME",
-    "THREADS",
     "READS",
 )
 RIGHT = range(2, len(_TITLES))
@@ -57,7 +56,6 @@ def row(container: Listed) -> Row:
         size(container.memory_max, none="max"),
         cpus(container),
         "-" if container.cpu_usec is None else f"{container.cpu_usec / 1e6:.2f}s",
-        "-" if container.threads is None else str(container.threads),
         str(container.reads),
     )
 

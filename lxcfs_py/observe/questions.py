@@ -97,7 +97,6 @@ class Questions:
         with container.asked_apart(self._machine.host, Lineage):
             memory, view = container.memory(), container.cpus()
             usage = container.cgroups.cpu_usage()
-            threads = container.list_threads()
         online = len(self._machine.online())
         return Listed(
             pid=container.key.pid,
@@ -108,7 +107,6 @@ class Questions:
             cpus=None if view is None or view.capacity >= online else view.capacity,
             cpus_shown=None if view is None else len(view.shown),
             cpu_usec=None if usage is None else usage.user_usec + usage.system_usec,
-            threads=None if threads is None else len(threads),
             reads=container.reads,
         )
 
@@ -178,7 +176,7 @@ class Questions:
         except OSError as error:
             raise CannotRun(f"{who.pid}: the container has ended") from error
         if container is None:
-            raise CannotRun(f"{who.pid}: this process is the host's")
+            raise CannotRun(f"{who.pid}: its cgroup is exempt: it is shown the host's files")
         return container
 
     # -- all files --------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from lxcfs_py.observe.asking import Daemon, add_place
 from lxcfs_py.observe.ps import cpus, listed
 from lxcfs_py.observe.show import Row, duration, plain_table, rich_table, size
 
-_TITLES = ("NAME", "RUNTIME", "PID", "AGE", "CPU%", "OF", "MEMORY", "LIMIT", "THREADS", "READS/s")
+_TITLES = ("NAME", "RUNTIME", "PID", "AGE", "CPU%", "OF", "MEMORY", "LIMIT", "READS/s")
 _RIGHT = range(2, len(_TITLES))
 
 
@@ -98,6 +98,5 @@ class _Rates:
             cpus(container),
             size(container.memory, none="-"),
             size(container.memory_max, none="max"),
-            "-" if container.threads is None else str(container.threads),
             "-" if self.reads is None else f"{self.reads:.1f}",
         )
