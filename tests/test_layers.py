@@ -40,6 +40,7 @@ _PURE = {
     "files": {"files", "kernel", "resources"},
     "observe.answers": set[str](),
     "observe.formula": set[str](),
+    "observe.lines": {"files", "observe"},
     "observe.naming": set[str](),
     "observe.place": set[str](),
     "observe.rules": {"files", "kernel", "observe"},

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from lxcfs_py.container_state import ContainerState, pack, unpack
 from lxcfs_py.cpu_times import CpuTimesState, Sample, advance, ticks
-from lxcfs_py.cpu_view import view_of
-from lxcfs_py.files import cpu_lists, cpuinfo, loadavg, meminfo, stat, swaps, uptime
+from lxcfs_py.cpu_view import CAPACITY, COUNT_BY_QUOTA, view_of
+from lxcfs_py.files import Explanation, cpu_lists, cpuinfo, loadavg, meminfo, stat, swaps, uptime
 from lxcfs_py.files.meminfo import _STAT_KEYS
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.kernel.meminfo import parse_meminfo
+from lxcfs_py.observe.formula import evaluate
+from lxcfs_py.observe.lines import worked_out
 from lxcfs_py.resources import (
     CpuTicks,
     CpuUsage,
@@ -106,6 +108,24 @@ def test_no_number_of_memory_wraps_or_exceeds_its_total(inputs: meminfo.Inputs) 
 
 
 @given(_inputs)
+def test_the_formulas_of_meminfo_give_what_is_rendered(inputs: meminfo.Inputs) -> None:
+    _check_formulas(meminfo.explain(inputs, meminfo.render(inputs)))
+
+
+@given(st.integers(0, 1 << 34), _swaps)
+def test_the_formulas_of_swaps_give_what_is_rendered(host_total: int, swap: Swap) -> None:
+    inputs = swaps.Inputs(host_total, swap)
+    _check_formulas(swaps.explain(inputs, swaps.render(inputs)))
+
+
+def _check_formulas(explanation: Explanation) -> None:
+    lines = worked_out(explanation.terms, explanation.fields)
+
+    assert [line for line in lines if not line.is_right] == []
+    assert len(lines) == len(explanation.fields) > 0
+
+
+@given(_inputs)
 def test_the_lines_of_meminfo_are_the_hosts(inputs: meminfo.Inputs) -> None:
     assert list(parse_meminfo(meminfo.render(inputs))) == list(parse_meminfo(inputs.host))
 
@@ -176,6 +196,9 @@ def test_how_many_cpus_and_how_much_of_them(
     assert view.shown == tuple(usable[: max(1, math.ceil(quota))])
     assert view.capacity == min(quota, len(usable))
     assert view.capacity <= len(view.shown)
+    terms = {"cpus.mask": len(usable), "cpus.quota": quota}
+    assert evaluate(COUNT_BY_QUOTA, terms) == len(view.shown)
+    assert evaluate(CAPACITY, terms) == view.capacity
 
 
 class Step(NamedTuple):
@@ -359,3 +382,18 @@ def test_steps_that_were_missed_are_made_up(before: int, active: int, steps: int
         one_by_one = loadavg.advance(one_by_one, active)
 
     assert loadavg.advance(load, active, steps) == one_by_one
+
+
+@given(st.builds(LoadAverages, *[st.integers(0, 1 << 40)] * 3))
+def test_the_formulas_of_loadavg_give_what_is_rendered(load: LoadAverages) -> None:
+    inputs = loadavg.Inputs(load, Threads(9, 1, 0, 77))
+
+    _check_formulas(loadavg.explain(inputs, loadavg.render(inputs)))
+
+
+@given(st.floats(0, 1e9), st.lists(st.integers(0, 1 << 40), min_size=1, max_size=_CPUS))
+def test_the_formulas_of_uptime_give_what_is_rendered(age: float, idle: list[int]) -> None:
+    ticks = [(number, CpuTicks(0, 0, 0, one)) for number, one in enumerate(idle)]
+    inputs = uptime.Inputs(b"1.00 2.00\n", age, ticks)
+
+    _check_formulas(uptime.explain(inputs, uptime.render(inputs)))

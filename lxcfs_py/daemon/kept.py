@@ -8,6 +8,9 @@ from contextlib import suppress
 from lxcfs_py.observe.place import parse_place
 from lxcfs_py.options import Options
 
+SOCKET = "ask"
+"""Where a worker is asked (observe/)."""
+
 
 def kept_directory(runtime_dir: str) -> str:
     """All daemons' files."""
@@ -27,7 +30,7 @@ def kept_path(runtime_dir: str, mountpoint: str, what: str) -> str:
 
 def remove_sockets(options: Options) -> None:
     """Remove where workers have listened: each takes its predecessor's place, the last stays."""
-    paths = [kept_file(options, "ask")]
+    paths = [kept_file(options, SOCKET)]
     if options.metrics:
         paths.append(parse_place(options.metrics).path)
     for path in paths:

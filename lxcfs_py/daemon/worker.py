@@ -36,7 +36,7 @@ from lxcfs_py.daemon.channel import (
     Birth,
     Channel,
 )
-from lxcfs_py.daemon.kept import kept_file
+from lxcfs_py.daemon.kept import SOCKET, kept_file
 from lxcfs_py.exemptions import Exemptions
 from lxcfs_py.files import VIRTUAL_FILES
 from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
@@ -57,7 +57,6 @@ from lxcfs_py.fuse.triggers import Inherited, Triggers
 from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
-from lxcfs_py.observe.answers import SOCKET
 from lxcfs_py.observe.listener import listen_for_questions, serve_questions
 from lxcfs_py.observe.metering import load as load_metrics
 from lxcfs_py.observe.metering import metered

@@ -13,12 +13,10 @@ QUESTION_MAX = 4096
 ANSWER_MAX = 64 << 20
 """Bytes: 512 CPUs explained take 2 MB, a thousand containers 0.4 MB."""
 
-SOCKET = "ask"
-"""What it is among the daemon's files (daemon/kept.py)."""
-
-LIST, EXPLAIN, TEXTS = "list", "explain", "texts"
-"""`{"ask": "list"}`; `{"ask": "explain", "who": ..., "file": "proc/meminfo"}`; texts: `who`. Whom:
-a process by its number, or a container by its name."""
+LIST, FILES, EXPLAIN, TEXTS = "list", "files", "explain", "texts"
+"""Which containers there are; which files are served; where the numbers of a `file` come from for
+`who`; all files of `who`. That is a process by its number, or a container by its name:
+`{"ask": "explain", "who": "web", "file": "proc/meminfo"}`."""
 
 Json = Mapping[str, Any]  # what it holds is checked by what is built of it
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lxcfs_py.config import load
-from lxcfs_py.daemon.kept import kept_path
+from lxcfs_py.daemon.kept import SOCKET, kept_path
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.observe.answers import ANSWER_MAX, SOCKET, Json
+from lxcfs_py.observe.answers import ANSWER_MAX, Json
 from lxcfs_py.options import DEFAULT_MOUNTPOINT, DEFAULT_RUNTIME_DIR, add_config
 
 _SECONDS = 15.0

@@ -6,6 +6,8 @@ from lxcfs_py.attach import Served, inside
 from lxcfs_py.container_mounts import ContainerMounts, Report, View, views_of
 from lxcfs_py.daemon.mountpoint import source_of
 
+NOT_BOUND, DEAD, ANOTHERS = "not bound", "dead", "another daemon's"
+
 
 def look(pid: int, served: Served) -> Report:
     """Which of a live daemon's views the container of a process has.
@@ -34,9 +36,9 @@ def _fault(container: ContainerMounts, view: View, served: Served) -> str | None
     try:
         with container.look(view.path) as place:
             if place.ours is None:
-                return "not bound"
+                return NOT_BOUND
             if place.ours.device == served.device:
                 return None
-            return "dead" if place.is_dead() else "another daemon's"
+            return DEAD if place.is_dead() else ANOTHERS
     except OSError as error:
         return "" if error.errno == errno.ENOENT else error.strerror or str(error)

@@ -7,12 +7,14 @@ from lxcfs_py.attach import Served, live_mount
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.observe.answers import TEXTS, Texts
 from lxcfs_py.observe.asking import Daemon, add_place, whom
-from lxcfs_py.observe.bound import look
+from lxcfs_py.observe.bound import ANOTHERS, DEAD, NOT_BOUND, look
 from lxcfs_py.observe.ps import listed
 from lxcfs_py.observe.rules import Verdict, verdicts
 from lxcfs_py.observe.show import harmless
 
 _MOUNTS = "every file is bound"
+_MENDS = {f": {NOT_BOUND}": "attach", f": {DEAD}": "reattach", f": {ANOTHERS}": "reattach"}
+"""What mends a fault of a mount."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,5 +68,6 @@ def _mounts(pid: int, served: Served) -> Iterator[Verdict]:
     if not report.failed:
         yield Verdict(_MOUNTS, f"{report.as_wanted} mounts", True)
     for fault in report.failed:
-        help_with = "reattach" if fault.endswith(("dead", "another daemon's")) else "attach"
-        yield Verdict(_MOUNTS, f"{fault} (lxcfs-py {help_with} {pid})", False)
+        command = next((name for end, name in _MENDS.items() if fault.endswith(end)), None)
+        help_with = "" if command is None else f" (lxcfs-py {command} {pid})"
+        yield Verdict(_MOUNTS, fault + help_with, False)

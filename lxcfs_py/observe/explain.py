@@ -5,19 +5,18 @@ number is made of. Formulas are worked out here: one that did not give what is s
 """
 
 import argparse
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from lxcfs_py.attach import live_mount
 from lxcfs_py.cgroup.origins import Origin, origin_of
 from lxcfs_py.cgroup.recording import Read
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.files import VIRTUAL_FILES, Field
-from lxcfs_py.observe.answers import EXPLAIN, Explained
+from lxcfs_py.files import Field
+from lxcfs_py.observe.answers import EXPLAIN, FILES, Explained
 from lxcfs_py.observe.asking import Daemon, add_whom, whom
 from lxcfs_py.observe.bound import look
-from lxcfs_py.observe.formula import Value, evaluate, in_numbers, in_words, terms_of
+from lxcfs_py.observe.formula import Value, terms_of
+from lxcfs_py.observe.lines import Line, worked_out
 from lxcfs_py.observe.show import harmless, show_json, show_table
 
 _WIDEST = 72
@@ -32,18 +31,6 @@ _COUNTERS = "the daemon's counters: user and system by what it has grown, "
 _IDLE = "idle by cpus.capacity x time - used"
 
 
-class Line(NamedTuple):
-    """One number of a text, explained."""
-
-    name: str
-    shown: str
-    formula: str
-    numbers: str
-    """The formula with numbers in it."""
-    is_right: bool
-    """It gives what is shown."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
     add_whom(parser)
@@ -53,13 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain one file, or all; status 1 if a formula does not give what is shown."""
-    # What the host has not is not served.
-    paths = paths_called(arguments.file)
     daemon = Daemon.of(arguments)
     who = whom(arguments.who)
-    answers = [_ask(daemon, who, path) for path in paths if os.path.exists(f"/{path}")]
-    if not answers:
-        raise CannotRun(f"{paths[0]}: this daemon does not serve it: the host has none")
+    paths = paths_called(arguments.file, daemon.ask(FILES)["files"])
+    answers = [_ask(daemon, who, path) for path in paths]
     bound = _not_bound(daemon, answers[0].pid)
     if arguments.json:
         show_json([_for_json(answer, bound) for answer in answers])
@@ -69,20 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
     return int(not all(line.is_right for answer in answers for line in lines_of(answer)))
 
 
-def paths_called(word: str | None) -> list[str]:
+def paths_called(word: str | None, paths: Sequence[str]) -> Sequence[str]:
     """The served files that are meant: by their paths, or by the ends of them; None: all.
 
     Raises:
       CannotRun: there is none.
     """
-    # The numbers in a handle tell the 32-bit texts; their paths are the same.
-    paths = [file.path for file in VIRTUAL_FILES]
     if word is None:
         return paths
     wanted = word.strip("/")
     found = [path for path in paths if path == wanted or path.endswith(f"/{wanted}")]
     if len(found) != 1:
-        raise CannotRun(f"{word}: not a file that is served: one of {', '.join(paths)}")
+        raise CannotRun(f"{word}: not a file that is served here: one of {', '.join(paths)}")
     return found
 
 
@@ -97,29 +79,7 @@ def _not_bound(daemon: Daemon, pid: int) -> Sequence[str]:
 
 def lines_of(answer: Explained) -> list[Line]:
     """Every number of an answer, worked out."""
-    fields = [Field(*field) for field in answer.fields]
-    values = values_of(answer.terms, fields)
-    return [_line(field, values) for field in fields]
-
-
-def values_of(terms: Mapping[str, Value], fields: Iterable[Field]) -> dict[str, Value]:
-    """Terms and single numbers by their names."""
-    values = dict(terms)
-    for field in fields:
-        if not field.in_words and len(field.shown.split()) == 1:
-            values[field.name] = float(field.shown) if "." in field.shown else int(field.shown)
-    return values
-
-
-def _line(field: Field, values: Mapping[str, Value]) -> Line:
-    try:
-        numbers = in_numbers(field.formula, values)
-        is_right = field.in_words or all(
-            evaluate(field.formula, values) == float(number) for number in field.shown.split()
-        )
-    except (KeyError, ValueError):
-        numbers, is_right = "?", False
-    return Line(field.name, field.shown, in_words(field.formula), numbers, is_right)
+    return worked_out(answer.terms, [Field(*field) for field in answer.fields])
 
 
 def origins(answer: Explained) -> list[tuple[str, Value, Origin, str]]:

@@ -21,7 +21,7 @@ from lxcfs_py.files.cpu_lists import CPU_DIRECTORY
 from lxcfs_py.fuse.sysfs import Sysfs
 from lxcfs_py.fuse.virtual import VirtualTree
 from lxcfs_py.host import Host
-from lxcfs_py.observe.answers import EXPLAIN, LIST, TEXTS, Explained, Json, Listed, Texts
+from lxcfs_py.observe.answers import EXPLAIN, FILES, LIST, TEXTS, Explained, Json, Listed, Texts
 from lxcfs_py.observe.naming import Name, name_of
 from lxcfs_py.resources import CpuView
 from lxcfs_py.subject import Subject, subject
@@ -63,6 +63,7 @@ class Questions:
         self._sysfs = Sysfs()
         self._answers: Mapping[str, Callable[[Json], Awaitable[Json]]] = {
             LIST: self._list,
+            FILES: self._served,
             EXPLAIN: self._explain,
             TEXTS: self._texts,
         }
@@ -133,6 +134,9 @@ class Questions:
         if not who.pid:
             raise CannotRun(f"{pid}: this process is the host's: it is shown the host's files")
         return who
+
+    async def _served(self, _: Json) -> Json:
+        return {"files": list(self._files)}
 
     # -- one file ---------------------------------------------------------------------------------
 

@@ -186,8 +186,8 @@ def test_while_everybody_sees_the_hosts(can_mount: None) -> None:
         (("1", "meminfo"), "1: this process is the host's: it is shown the host's files"),
         (("4194304", "meminfo"), "4194304: no such process"),
         (("no-such-name",), "no-such-name: no container is called so: see lxcfs-py ps"),
-        (("1", "version"), "version: not a file that is served: one of proc/meminfo, "),
-        (("1", "../etc/passwd"), "../etc/passwd: not a file that is served: one of "),
+        (("1", "version"), "version: not a file that is served here: one of proc/meminfo, "),
+        (("1", "../etc/passwd"), "../etc/passwd: not a file that is served here: one of "),
     ],
 )
 def test_what_cannot_be_explained_is_one_line(
@@ -198,3 +198,29 @@ def test_what_cannot_be_explained_is_one_line(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"lxcfs-py: {line}")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_is_left_out_by_option(can_mount: None) -> None:
+    with (
+        running_daemon(
+            "--exempt-cgroups",
+            "/lxcfs-py-test-*-exempt",
+            "--disable-files",
+            "/proc/stat",
+            label="out",
+        ) as daemon,
+        own_container("exempt", files=daemon.mountpoint) as exempt,
+        own_container("other", files=daemon.mountpoint) as other,
+    ):
+        of_exempt = lxcfs_py(daemon, "explain", str(exempt.pid), "uptime")
+        disabled = lxcfs_py(daemon, "explain", str(other.pid), "stat")
+        everything = lxcfs_py(daemon, "explain", str(other.pid))
+        checked = lxcfs_py(daemon, "check", str(other.pid))
+
+    line = f"lxcfs-py: {exempt.pid}: its cgroup is exempt: it is shown the host's files\n"
+    assert (of_exempt.returncode, of_exempt.stderr) == (1, line)
+    assert disabled.stderr.startswith("lxcfs-py: stat: not a file that is served here: one of ")
+    assert (everything.returncode, everything.stderr) == (0, "")
+    assert "/proc/uptime of " in everything.stdout
+    assert "/proc/stat of " not in everything.stdout
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout
