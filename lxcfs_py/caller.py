@@ -7,13 +7,12 @@ and in the root of every hierarchy it is the host. pid_namespaces(7), ioctl_nsfs
 
 import errno
 import os
-import time
 from collections.abc import Iterator
 from typing import TypeVar
 
 from lxcfs_py.container import Container, Machine, StateKeeper, boottime
 from lxcfs_py.container_state import ContainerState, pack, unpack
-from lxcfs_py.host import MAX_AGE, read_file
+from lxcfs_py.host import read_file
 from lxcfs_py.kernel.pid import (
     parse_effective_capabilities,
     parse_ns_pids,
@@ -56,7 +55,7 @@ class _Namespace(Container):
         self._namespace = namespace
         self._membership_file = membership
         self._started = key.number / USER_HZ
-        self._recent, self._asked_at = b"", 0.0
+        self._refreshed_in = 0.0
         machine.descriptors.count += 2
 
     @property
@@ -65,19 +64,22 @@ class _Namespace(Container):
         return subject(self.key.pid, self.key.number)
 
     def refresh(self) -> None:
-        self._moved_to(self.membership())
+        moment = self._machine.host.moment()
+        if moment == self._refreshed_in:
+            self.cgroups.forget_values()
+            return
+        # Raises ESRCH if the container has ended.
+        self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))
+        self._refreshed_in = moment
+
+    def close_files(self) -> None:
+        super().close_files()
+        self._refreshed_in = 0.0
 
     def membership(self) -> bytes:
-        """The init's /proc/PID/cgroup. Raises OSError: ESRCH, the container has ended."""
-        return os.pread(self._membership_file, _READ_SIZE, 0)
-
-    def recent_membership(self) -> bytes:
-        """The same, at most 10 ms old: a walk through a tree is many questions."""
-        now = time.monotonic()
-        if now - self._asked_at >= MAX_AGE:
-            self._recent = self.membership()
-            self._asked_at = now
-        return self._recent
+        """The init's /proc/PID/cgroup, of this moment. Raises OSError as `refresh`."""
+        self.refresh()
+        return self._membership
 
     @property
     def descriptor(self) -> int:
@@ -124,7 +126,7 @@ class _HostCgroups(Container):
 
     def refresh(self) -> None:
         # Its cgroups are what it is known by.
-        self.cgroups.forget_values()
+        self.cgroups.new_moment()
 
     def age(self) -> float | None:
         return None
@@ -165,19 +167,33 @@ class Containers:
         self._by_namespace: dict[str, _Namespace] = {}
         self._by_subject: dict[Subject, _Namespace] = {}
         self._by_membership: dict[bytes, _HostCgroups] = {}
+        # The threads of containers that have asked in this moment: it takes 4 us to look.
+        self._threads: dict[int, Subject] = {}
+        self._threads_of = 0.0
 
     def subject_of(self, thread: int) -> Subject:
         """Whose cgroups decide what a thread sees: HOST if it has ended, or cannot be seen."""
         if not thread:
             return HOST
+        moment = self._machine.host.moment()
+        if moment != self._threads_of:
+            # A thread does not leave its pid namespace, and its number is not another's so soon.
+            self._threads_of = moment
+            self._threads.clear()
+        who = self._threads.get(thread)
+        return self._look_at(thread) if who is None else who
+
+    def _look_at(self, thread: int) -> Subject:
         try:
             namespace = _namespace_of(thread)
             if namespace == self._own_namespace:
                 return self._host_process(thread)
             known = self._by_namespace.get(namespace)
-            return (known or self._admit(thread, namespace)).subject
+            who = (known or self._admit(thread, namespace)).subject
         except OSError:
             return HOST
+        self._threads[thread] = who
+        return who
 
     def _host_process(self, thread: int) -> Subject:
         membership = read_file(f"/proc/{thread}/cgroup")
@@ -197,8 +213,8 @@ class Containers:
         if namespace == self._own_namespace:
             return Visitor(Subject(thread, 0), True, read_file(f"/proc/{thread}/cgroup"))
         known = self._by_namespace.get(namespace) or self._admit(thread, namespace)
-        known.used_at = boottime()
-        return Visitor(known.subject, False, known.recent_membership())
+        known.used_at = self._machine.host.moment()
+        return Visitor(known.subject, False, known.membership())
 
     def visitor_again(self, who: Subject) -> Visitor:
         """Who a container is in the cgroup tree: that of an earlier visitor.
@@ -207,7 +223,7 @@ class Containers:
           OSError: it has ended.
         """
         known = self._namespace(who)
-        return Visitor(who, False, known.recent_membership())
+        return Visitor(who, False, known.membership())
 
     def pid_namespace(self, who: Subject) -> int:
         """A container's pid namespace, as a descriptor that stays ours."""
@@ -229,7 +245,7 @@ class Containers:
             return None
         container: Container = self._by_subject.get(who) or self._find(who)
         container.refresh()
-        container.used_at = boottime()
+        container.used_at = self._machine.host.moment()
         container.reads += 1
         if self._machine.descriptors.count > self._descriptors_max:
             self._close_unused(container)

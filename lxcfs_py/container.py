@@ -19,7 +19,7 @@ from lxcfs_py.cpu_view import view_of
 from lxcfs_py.exemptions import Exemptions
 from lxcfs_py.files.loadavg import INTERVAL
 from lxcfs_py.files.loadavg import advance as advance_load
-from lxcfs_py.host import MAX_AGE, Host
+from lxcfs_py.host import Host
 from lxcfs_py.kernel.cpulist import parse_cpulist
 from lxcfs_py.kernel.pid import parse_membership
 from lxcfs_py.resources import (
@@ -93,6 +93,7 @@ class Container(ABC):
         """By option: it sees the host's text."""
         self._reader = CgroupReader(machine.hierarchies, {}, machine.descriptors)
         self._threads: tuple[float, Threads | None] = (0.0, None)
+        self._ticks_of: tuple[float, CpuView] | None = None
         self._sampled = States(0, 0)
         self._run_time: int | None = None
 
@@ -135,7 +136,7 @@ class Container(ABC):
             self._membership = membership
             self.is_exempt = self._machine.exempt.match(membership)
         else:
-            self._reader.forget_values()
+            self._reader.new_moment()
 
     @contextmanager
     def asked_apart(self, host: Host, open_lineage: OpenLineage) -> Iterator[None]:
@@ -143,6 +144,7 @@ class Container(ABC):
 
         The container stays what it is: its counters move on as they do by any read.
         """
+        self.refresh()
         kept = self._machine, self._reader, self._threads
         self._machine = replace(self._machine, host=host)
         self._reader = CgroupReader(
@@ -151,7 +153,7 @@ class Container(ABC):
             Descriptors(),
             open_lineage,
         )
-        self._threads = (0.0, None)
+        self._threads, self._ticks_of = (0.0, None), None
         try:
             yield
         finally:
@@ -207,7 +209,7 @@ class Container(ABC):
             return None
         return self._view(mask, quota)
 
-    def _view(self, mask: Sequence[int] | None, quota: float | None) -> CpuView:
+    def _view(self, mask: tuple[int, ...] | None, quota: float | None) -> CpuView:
         return view_of(
             online=self._machine.online(),
             mask=mask,
@@ -217,14 +219,28 @@ class Container(ABC):
         )
 
     def cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
-        """The counters of the shown CPUs, moved on to now."""
-        usage = self._reader.cpu_usage()
+        """The counters of the shown CPUs, moved on to this moment: the same in every file."""
         view = self._view(self._reader.mask(), self._reader.quota())
-        if usage is None:
-            if self.age() is None or len(view.shown) == len(self._machine.online()):
+        moment = self._machine.host.moment()
+        if self._ticks_of != (moment, view):
+            usage = self._cpu_usage(view)
+            if usage is None:
                 return None
-            # Its CPU time is counted with everybody's: of that, none is known to be its own.
-            usage = CpuUsage(0, 0)
+            self._advance(usage, view)
+            self._ticks_of = moment, view
+        assert self.state.cpu is not None
+        return tuple(zip(view.numbers, ticks(self.state.cpu), strict=True))
+
+    def _cpu_usage(self, view: CpuView) -> CpuUsage | None:
+        usage = self._reader.cpu_usage()
+        if usage is not None:
+            return usage
+        if self.age() is None or len(view.shown) == len(self._machine.online()):
+            return None
+        # Its CPU time is counted with everybody's: of that, none is known to be its own.
+        return CpuUsage(0, 0)
+
+    def _advance(self, usage: CpuUsage, view: CpuView) -> None:
         now = boottime()
         age = self.age()
         sample = Sample(
@@ -235,19 +251,18 @@ class Container(ABC):
         )
         self.state.cpu = advance(self.state.cpu, sample)
         self._changed = True
-        return tuple(zip(view.numbers, ticks(self.state.cpu), strict=True))
 
     def threads(self) -> Threads | None:
-        """The container's threads, as of at most 10 ms ago.
+        """The container's threads, in this moment.
 
         Of a container with many threads the states are the last sample's: to look at a thousand
         takes 10 ms, in which nobody else is answered.
         """
-        counted_at, threads = self._threads
-        now = time.monotonic()
-        if now - counted_at >= MAX_AGE:
+        counted_in, threads = self._threads
+        moment = self._machine.host.moment()
+        if counted_in != moment:
             threads = self._count_threads()
-            self._threads = (now, threads)
+            self._threads = (moment, threads)
         return threads
 
     def _count_threads(self) -> Threads | None:

@@ -3,8 +3,8 @@
 Documentation/admin-guide/cgroup-v2.rst, "cpuset.cpus.effective" and "cpu.max".
 """
 
+import functools
 import math
-from collections.abc import Sequence
 
 from lxcfs_py.resources import CpuView
 
@@ -15,15 +15,16 @@ COUNT_BY_MASK = "{cpus.mask}"
 CAPACITY = "min({cpus.quota}, {cpus.mask})"
 
 
+@functools.lru_cache(maxsize=256)
 def view_of(
     *,
-    online: Sequence[int],
-    mask: Sequence[int] | None,
+    online: tuple[int, ...],
+    mask: tuple[int, ...] | None,
     quota: float | None,
     by_quota: bool = True,
     compact: bool = False,
 ) -> CpuView:
-    """The first n CPUs of the mask, n by quota and mask.
+    """The first n CPUs of the mask, n by quota and mask; remembered, for limits seldom change.
 
     Args:
       online: the host's CPUs.

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from lxcfs_py.cgroup import v1, v2
 from lxcfs_py.cgroup.hierarchies import Hierarchies, Hierarchy, discover
-from lxcfs_py.cgroup.lineage import Descriptors, Lineage, Parsed
+from lxcfs_py.cgroup.lineage import Descriptors, Known, Lineage
 from lxcfs_py.kernel.pid import without_init_scope
 from lxcfs_py.resources import CpuUsage, DeviceIo, Hugetlb, Memory, Swap
 
@@ -50,7 +50,7 @@ class _Place(NamedTuple):
     lineage: Lineage
 
 
-OpenLineage = Callable[[str, str, Descriptors, Parsed], Lineage]
+OpenLineage = Callable[[str, str, Descriptors, Known], Lineage]
 
 
 class CgroupReader:
@@ -73,7 +73,7 @@ class CgroupReader:
         self._descriptors = descriptors
         self._lineages: dict[str, Lineage] = {}
         self._places: dict[str, _Place | None] = {}
-        self._parsed: Parsed = {}
+        self._known = Known()
 
     def close(self) -> None:
         """Close every descriptor; what is asked afterwards opens them again."""
@@ -81,11 +81,16 @@ class CgroupReader:
             lineage.close()
         self._lineages.clear()
         self._places.clear()
-        self._parsed.clear()
+        self.new_moment()
 
     def forget_values(self) -> None:
         """A new set of questions begins: every answer to it is of one moment, and fresh."""
-        self._parsed.clear()
+        self._known.values.clear()
+
+    def new_moment(self) -> None:
+        """Also files may have come up that did not exist."""
+        self._known.values.clear()
+        self._known.absent.clear()
 
     def path(self, key: str) -> str:
         """The path of the container's cgroup in a hierarchy."""
@@ -188,7 +193,7 @@ class CgroupReader:
         lineage = self._lineages.get(hierarchy.key)
         if lineage is None:
             lineage = self._open_lineage(
-                hierarchy.mountpoint, path, self._descriptors, self._parsed
+                hierarchy.mountpoint, path, self._descriptors, self._known
             )
             self._lineages[hierarchy.key] = lineage
         return lineage

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lxcfs_py.cgroup.lineage import Descriptors, Lineage, Parsed
+from lxcfs_py.cgroup.lineage import Descriptors, Known, Lineage
 
 # What the kernel has taken the minimum of itself, and who has set it.
 _LIMITS = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
@@ -26,10 +26,10 @@ class Recording:
         self.reads: list[Read] = []
 
     def open_lineage(
-        self, mountpoint: str, path: str, descriptors: Descriptors, parsed: Parsed
+        self, mountpoint: str, path: str, descriptors: Descriptors, known: Known
     ) -> Lineage:
         """A lineage whose reads are recorded."""
-        return _RecordedLineage(mountpoint, path, descriptors, parsed, self.reads)
+        return _RecordedLineage(mountpoint, path, descriptors, known, self.reads)
 
 
 class _RecordedLineage(Lineage):
@@ -38,10 +38,10 @@ class _RecordedLineage(Lineage):
         mountpoint: str,
         path: str,
         descriptors: Descriptors,
-        parsed: Parsed,
+        known: Known,
         reads: list[Read],
     ) -> None:
-        super().__init__(mountpoint, path, descriptors, parsed)
+        super().__init__(mountpoint, path, descriptors, known)
         self._mountpoint = mountpoint
         self._path = path
         self._reads = reads
@@ -55,7 +55,7 @@ class _RecordedLineage(Lineage):
         return text
 
     def flat_keyed(self, name: str, level: int = 0) -> Mapping[bytes, int]:
-        is_known = (self, name, level) in self._parsed
+        is_known = (self, name, level) in self._known.values
         values = super().flat_keyed(name, level)
         if not is_known and b"hierarchical_memory_limit" in values:
             for limit in _LIMITS:

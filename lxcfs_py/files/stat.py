@@ -3,6 +3,7 @@
 Documentation/filesystems/proc.rst, 1.7; fs/proc/stat.c. The counters are cpu_times.py's.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -36,30 +37,42 @@ def gather(sources: Sources) -> Inputs | None:
 
 def render(inputs: Inputs) -> bytes:
     """The host's lines in the host's order, with the container's numbers."""
-    columns = count_cpu_columns(inputs.host)
-    total = [sum(column) for column in zip(*(ticks for _, ticks in inputs.ticks), strict=True)]
-    lines = [format_cpu_line(b"cpu ", total, columns)]
+    form = _form_of(inputs.host)
+    total = [sum(column) for column in zip(*[ticks for _, ticks in inputs.ticks], strict=True)]
+    lines = [format_cpu_line(b"cpu ", total, form.columns)]
     for number, ticks in inputs.ticks:
-        lines.append(format_cpu_line(b"cpu%d" % number, ticks, columns))
-    for line in other_lines(inputs.host):
-        lines += (_other_line(line, inputs.threads), b"\n")
-    return b"".join(lines)
+        lines.append(format_cpu_line(b"cpu%d" % number, ticks, form.columns))
+    threads = inputs.threads or Threads(0, 0, 0, 0)
+    numbers = {
+        b"processes": threads.newest,
+        b"procs_running": threads.running,
+        b"procs_blocked": threads.blocked,
+    }
+    return b"".join(lines) + form.others % numbers
 
 
-def _other_line(line: bytes, threads: Threads | None) -> bytes:
+class _Form(NamedTuple):
+    """What of a host's text is the same for all containers."""
+
+    columns: int
+    others: bytes
+    """The lines that are not a CPU's, as a format for the container's numbers."""
+
+
+@functools.lru_cache(maxsize=4)
+def _form_of(host: bytes) -> _Form:
+    """Remembered, for one host's text serves all readers of a moment (6 us)."""
+    return _Form(count_cpu_columns(host), b"".join(map(_other_line, other_lines(host))))
+
+
+def _other_line(line: bytes) -> bytes:
     name = line[: line.find(b" ")]
-    if name == b"btime":
-        # ps computes when a process was started from this and /proc/PID/stat, which counts from
-        # the host's boot.
-        return line
-    if threads is not None:
-        if name == b"processes":
-            return b"processes %d" % threads.newest
-        if name == b"procs_running":
-            return b"procs_running %d" % threads.running
-        if name == b"procs_blocked":
-            return b"procs_blocked %d" % threads.blocked
-    return with_zeros(line)
+    if name in (b"processes", b"procs_running", b"procs_blocked"):
+        return b"%s %%(%s)d\n" % (name, name)
+    # ps computes when a process was started from btime and /proc/PID/stat, which counts from
+    # the host's boot.
+    shown = line if name == b"btime" else with_zeros(line)
+    return shown.replace(b"%", b"%%") + b"\n"
 
 
 _KNOWN_COLUMNS = ("user", "nice", "system", "idle")

@@ -250,8 +250,10 @@ class VirtualTree:
         try:
             text = file.text(container)
         except OSError:
-            # A cgroup that was removed, and made anew under the same name.
+            # A cgroup that was removed, and made anew under the same name; or the container has
+            # just been moved to another.
             container.close_files()
+            container = self._callers.container(who) or container
             text = file.text(container)
         container.save()
         return text

@@ -3,7 +3,7 @@
 Documentation/admin-guide/iostats.rst; block/genhd.c, diskstats_show().
 """
 
-from collections.abc import Iterator
+import functools
 from typing import NamedTuple
 
 SECTOR_SIZE = 512
@@ -19,11 +19,15 @@ class Row(NamedTuple):
     """How many numbers follow the name: 11, since v4.18 15, since v5.5 17."""
 
 
-def parse_rows(text: bytes) -> Iterator[Row]:
-    """The devices in the host's order."""
-    for line in text.splitlines():
-        major, minor, name, *numbers = line.split()
-        yield Row((int(major), int(minor)), name, len(numbers))
+@functools.lru_cache(maxsize=4)
+def parse_rows(text: bytes) -> tuple[Row, ...]:
+    """The devices in the host's order; remembered, for one host's text serves all readers."""
+    return tuple(_parse_row(line.split()) for line in text.splitlines())
+
+
+def _parse_row(words: list[bytes]) -> Row:
+    major, minor, name, *numbers = words
+    return Row((int(major), int(minor)), name, len(numbers))
 
 
 def format_row(
@@ -41,5 +45,5 @@ def format_row(
                discards, 0, sectors_discarded, 0]  # fmt: skip
     numbers += [0] * (row.columns - len(numbers))
     major, minor = row.device
-    shown = b" ".join(b"%d" % number for number in numbers[: row.columns])
-    return b"%4d %7d %s %s\n" % (major, minor, row.name, shown)
+    form = b"%4d %7d %s" + b" %d" * row.columns + b"\n"
+    return form % (major, minor, row.name, *numbers[: row.columns])
