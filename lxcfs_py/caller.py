@@ -55,7 +55,6 @@ class _Namespace(Container):
         self._namespace = namespace
         self._membership_file = membership
         self._started = key.number / USER_HZ
-        self._refreshed_in = 0.0
         machine.descriptors.count += 2
 
     @property
@@ -63,18 +62,8 @@ class _Namespace(Container):
         """The init."""
         return subject(self.key.pid, self.key.number)
 
-    def refresh(self) -> None:
-        moment = self._machine.host.moment()
-        if moment == self._refreshed_in:
-            self.cgroups.forget_values()
-            return
-        # Raises ESRCH if the container has ended.
+    def _follow(self) -> None:
         self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))
-        self._refreshed_in = moment
-
-    def close_files(self) -> None:
-        super().close_files()
-        self._refreshed_in = 0.0
 
     def membership(self) -> bytes:
         """The init's /proc/PID/cgroup, of this moment. Raises OSError as `refresh`."""
@@ -124,7 +113,7 @@ class _HostCgroups(Container):
             self.key = Key(0, place[0].cgroup_id)
             self.state = states.read(self.key)
 
-    def refresh(self) -> None:
+    def _follow(self) -> None:
         # Its cgroups are what it is known by.
         self.cgroups.new_moment()
 

@@ -93,6 +93,8 @@ class Container(ABC):
         """By option: it sees the host's text."""
         self._reader = CgroupReader(machine.hierarchies, {}, machine.descriptors)
         self._threads: tuple[float, Threads | None] = (0.0, None)
+        self._refreshed_in = 0.0
+        self._is_followed = False
         self._ticks_of: tuple[float, CpuView] | None = None
         self._sampled = States(0, 0)
         self._run_time: int | None = None
@@ -103,13 +105,29 @@ class Container(ABC):
             self._states.write(self.key, self.state)
             self._changed = False
 
-    @abstractmethod
     def refresh(self) -> None:
-        """See where the container's cgroups are now.
+        """A set of questions begins: see that the container is there.
 
         Raises:
           OSError: ESRCH, the container has ended.
         """
+        moment = self._machine.host.moment()
+        self._is_followed = moment != self._refreshed_in
+        if self._is_followed:
+            self._follow()
+            self._refreshed_in = moment
+        self._reader.forget_values()
+
+    @abstractmethod
+    def _follow(self) -> None:
+        """See where the container's cgroups are now. Raises OSError as `refresh`."""
+
+    def _limits(self) -> CgroupReader:
+        """The cgroups where the container is now, and not earlier in this moment (4 us)."""
+        if not self._is_followed:
+            self._follow()
+            self._is_followed = True
+        return self._reader
 
     @abstractmethod
     def age(self) -> float | None:
@@ -126,6 +144,7 @@ class Container(ABC):
     def close_files(self) -> None:
         """Close the cgroups' files."""
         self._reader.close()
+        self._refreshed_in = 0.0
 
     def _moved_to(self, membership: bytes) -> None:
         if membership != self._membership:
@@ -171,7 +190,7 @@ class Container(ABC):
 
     def memory(self) -> Memory | None:
         """The memory controller."""
-        memory = self._reader.memory()
+        memory = self._limits().memory()
         if memory is None or self._machine.show_zswap:
             return memory
         stat = {key: value for key, value in memory.stat.items() if not key.startswith(b"zswap")}
@@ -179,12 +198,12 @@ class Container(ABC):
 
     def swap(self) -> Swap | None:
         """Swap accounting."""
-        swap = self._reader.swap()
+        swap = self._limits().swap()
         return swap if swap is None or self._machine.show_swap else Swap(0, 0)
 
     def hugetlb(self, page_kb: int) -> Hugetlb | None:
         """The hugetlb controller."""
-        return self._reader.hugetlb(page_kb)
+        return self._limits().hugetlb(page_kb)
 
     def overcommit(self) -> Overcommit:
         """The host's overcommit rule."""
@@ -204,7 +223,8 @@ class Container(ABC):
 
     def cpus(self) -> CpuView | None:
         """The CPUs that are shown."""
-        mask, quota = self._reader.mask(), self._reader.quota()
+        limits = self._limits()
+        mask, quota = limits.mask(), limits.quota()
         if mask is None and quota is None and self.age() is None:
             return None
         return self._view(mask, quota)
@@ -220,7 +240,8 @@ class Container(ABC):
 
     def cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
         """The counters of the shown CPUs, moved on to this moment: the same in every file."""
-        view = self._view(self._reader.mask(), self._reader.quota())
+        limits = self._limits()
+        view = self._view(limits.mask(), limits.quota())
         moment = self._machine.host.moment()
         if self._ticks_of != (moment, view):
             usage = self._cpu_usage(view)
@@ -228,6 +249,15 @@ class Container(ABC):
                 return None
             self._advance(usage, view)
             self._ticks_of = moment, view
+        return self._ticks(view)
+
+    def recent_cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
+        """The same, though a limit that was changed in this moment may not show yet."""
+        if self._ticks_of is not None and self._ticks_of[0] == self._machine.host.moment():
+            return self._ticks(self._ticks_of[1])
+        return self.cpu_ticks()
+
+    def _ticks(self, view: CpuView) -> Sequence[tuple[int, CpuTicks]]:
         assert self.state.cpu is not None
         return tuple(zip(view.numbers, ticks(self.state.cpu), strict=True))
 

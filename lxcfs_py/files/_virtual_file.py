@@ -53,6 +53,9 @@ class Sources(Protocol):
     def cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
         """The counters of the shown CPUs, each with the number that files call it."""
 
+    def recent_cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
+        """The same for a file that shows no limit: one changed since 10 ms may not be in it."""
+
     def age(self) -> float | None:
         """Seconds since the container's init was started; None for the host's processes."""
 

@@ -21,7 +21,7 @@ class Inputs(NamedTuple):
 
 def gather(sources: Sources) -> Inputs | None:
     """Read the age and the counters: the same that /proc/stat shows."""
-    ticks, age = sources.cpu_ticks(), sources.age()
+    ticks, age = sources.recent_cpu_ticks(), sources.age()
     if ticks is None and age is None:
         return None
     return Inputs(sources.host_text("proc/uptime"), age, ticks)

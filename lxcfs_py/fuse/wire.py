@@ -67,7 +67,7 @@ class Caller(Protocol):
 
 
 class Sender(NamedTuple):
-    """A caller, from the header of its request."""
+    """A caller."""
 
     uid: int
     gid: int
@@ -76,12 +76,16 @@ class Sender(NamedTuple):
 
 
 class Request(NamedTuple):
-    """The header of a request."""
+    """The header of a request, which is also its caller."""
 
+    length: int
     opcode: int
     unique: int
     node: int
-    caller: Sender
+    uid: int
+    gid: int
+    pid: int
+    rest: int
 
 
 class Read(NamedTuple):
@@ -101,8 +105,7 @@ def length(buffer: memoryview) -> int:
 
 def parse_header(buffer: memoryview) -> Request:
     """The header at the beginning of a buffer."""
-    _, opcode, unique, node, uid, gid, pid, _ = _IN_HEADER.unpack_from(buffer)
-    return Request(opcode, unique, node, Sender(uid, gid, pid))
+    return Request._make(_IN_HEADER.unpack_from(buffer))
 
 
 def parse_read(buffer: memoryview) -> Read:
@@ -134,9 +137,9 @@ def parse_release(buffer: memoryview) -> int:
     return handle
 
 
-def data(unique: int, content: bytes) -> list[bytes]:
-    """An answer with content, or with none, in pieces for writev(2)."""
-    return [OUT_HEADER.pack(OUT_HEADER.size + len(content), 0, unique), content]
+def data(unique: int, content: bytes) -> bytes:
+    """An answer with content, or with none."""
+    return OUT_HEADER.pack(OUT_HEADER.size + len(content), 0, unique) + content
 
 
 def error(unique: int, number: int) -> bytes:

@@ -62,6 +62,9 @@ class FakeSources:
             return None
         return tuple(zip(self.cpus_are.numbers, self.ticks_are, strict=True))
 
+    def recent_cpu_ticks(self) -> Sequence[tuple[int, CpuTicks]] | None:
+        return self.cpu_ticks()
+
     def age(self) -> float | None:
         return self.age_is
 
