@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lxcfs_py.cpu_times import Counters, CpuTimesState
 from lxcfs_py.resources import CpuUsage, LoadAverages
 
-LAYOUT = 2
+LAYOUT = 3
 """Changed whenever a record's layout, or the file's, is: others are not read."""
 
 _HEAD = struct.Struct("<Qd3Q?qqqqd")

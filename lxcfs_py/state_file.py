@@ -11,6 +11,10 @@ from typing import NamedTuple
 
 from lxcfs_py.mapped_file import HEADER_SIZE, map_file
 
+_BLOCKS = 255
+"""The slots are looked at in so many blocks; a byte before them says how many were ever in use."""
+_FIRST = 8
+"""Where the slots begin, beyond the header and that byte."""
 _SLOT_HEADER = struct.Struct("<QQB7x")
 """Key (two numbers) and the copy in use: 1 or 2, and 0 for a free slot."""
 _IN_USE = 16
@@ -32,11 +36,17 @@ class StateFile:
         self._record_size = record_size
         self._slot_size = _SLOT_HEADER.size + 2 * record_size
         self._map = map_file(
-            path, layout=b"state %d %d" % (layout, record_size), size=slots * self._slot_size
+            path,
+            layout=b"state %d %d" % (layout, record_size),
+            size=_FIRST + slots * self._slot_size,
         )
         self._slots: dict[Key, int] = {}
         self._free: list[int] = []
-        for slot in range(slots - 1, -1, -1):
+        self._count = slots
+        self._block = -(-slots // _BLOCKS)
+        # Slots from here on have never been used: to look at each would take memory for all (3 MB).
+        self._unused = min(self._map[HEADER_SIZE] * self._block, slots)
+        for slot in range(self._unused - 1, -1, -1):
             pid, number, in_use = _SLOT_HEADER.unpack_from(self._map, self._offset(slot))
             if in_use:
                 self._slots[Key(pid, number)] = slot
@@ -44,7 +54,7 @@ class StateFile:
                 self._free.append(slot)
 
     def _offset(self, slot: int) -> int:
-        return HEADER_SIZE + slot * self._slot_size
+        return HEADER_SIZE + _FIRST + slot * self._slot_size
 
     def kept(self) -> Iterator[Key]:
         """Whose records there are."""
@@ -62,14 +72,25 @@ class StateFile:
         """Keep a record. With no slot free it is not kept: then it lasts as long as we do."""
         slot = self._slots.get(key)
         if slot is None:
-            if not self._free:
+            slot = self._take_slot()
+            if slot is None:
                 return
-            slot = self._slots[key] = self._free.pop()
+            self._slots[key] = slot
             self._store(self._offset(slot), _SLOT_HEADER.pack(*key, 0))
         flag = self._offset(slot) + _IN_USE
         copy = 2 if self._map[flag] == 1 else 1
         self._store(self._copy(slot, copy), record)
         self._store(flag, bytes([copy]))
+
+    def _take_slot(self) -> int | None:
+        if self._free:
+            return self._free.pop()
+        if self._unused == self._count:
+            return None
+        slot, self._unused = self._unused, self._unused + 1
+        if slot % self._block == 0:
+            self._store(HEADER_SIZE, bytes([slot // self._block + 1]))
+        return slot
 
     def _copy(self, slot: int, copy: int) -> int:
         return self._offset(slot) + _SLOT_HEADER.size + (copy - 1) * self._record_size

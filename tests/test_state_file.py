@@ -203,3 +203,21 @@ def test_unused_slots_take_no_room(tmp_path: Path) -> None:
     state.close()
 
     assert (tmp_path / "state").stat().st_blocks * 512 < 1 << 20
+
+
+def test_many_records_are_found_again_wherever_the_writer_dies(tmp_path: Path) -> None:
+    state = _open(tmp_path, slots=3000)
+    keys = [Key(pid, 1) for pid in range(1, 1001)]
+    for key in keys:
+        state.write(key, _record("a"))
+    state.bytes_left = 20
+    with pytest.raises(Died):
+        state.write(_C, _record("c"))
+
+    again = _open(tmp_path, slots=3000)
+
+    assert set(again.kept()) == set(keys)
+    for pid in range(2001, 4001):
+        again.write(Key(pid, 2), _record("b"))
+    assert len(list(again.kept())) == 3000
+    assert len(list(_open(tmp_path, slots=3000).kept())) == 3000
