@@ -62,7 +62,7 @@ class _Namespace(Container):
         """The init."""
         return subject(self.key.pid, self.key.number)
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))
 
     def membership(self) -> bytes:
@@ -113,7 +113,7 @@ class _HostCgroups(Container):
             self.key = Key(0, place[0].cgroup_id)
             self.state = states.read(self.key)
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         # Its cgroups are what it is known by.
         self.cgroups.new_moment()
 

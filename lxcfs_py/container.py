@@ -114,18 +114,18 @@ class Container(ABC):
         moment = self._machine.host.moment()
         self._is_followed = moment != self._refreshed_in
         if self._is_followed:
-            self._follow()
+            self.follow()
             self._refreshed_in = moment
         self._reader.forget_values()
 
     @abstractmethod
-    def _follow(self) -> None:
-        """See where the container's cgroups are now. Raises OSError as `refresh`."""
+    def follow(self) -> None:
+        """See where the container's cgroups are now (4 us). Raises OSError as `refresh`."""
 
     def _limits(self) -> CgroupReader:
-        """The cgroups where the container is now, and not earlier in this moment (4 us)."""
+        """The cgroups where the container is now, and not earlier in this moment."""
         if not self._is_followed:
-            self._follow()
+            self.follow()
             self._is_followed = True
         return self._reader
 
@@ -335,6 +335,7 @@ class Container(ABC):
             self.state.sampled_at = now
         elif steps := min(int((now - last) / INTERVAL), _STEPS_MAX):
             active = self._sampled.running + self._sampled.blocked
-            self.state.load = advance_load(self.state.load, active, steps)
+            if active or any(self.state.load):
+                self.state.load = advance_load(self.state.load, active, steps)
             self.state.sampled_at = last + steps * INTERVAL if steps < _STEPS_MAX else now
         self._changed = True

@@ -12,9 +12,7 @@ from typing import NamedTuple
 from lxcfs_py.mapped_file import HEADER_SIZE, map_file
 
 _BLOCKS = 255
-"""The slots are looked at in so many blocks; a byte before them says how many were ever in use."""
-_FIRST = 8
-"""Where the slots begin, beyond the header and that byte."""
+"""The slots are looked at in so many blocks; a byte after them says how many were ever in use."""
 _SLOT_HEADER = struct.Struct("<QQB7x")
 """Key (two numbers) and the copy in use: 1 or 2, and 0 for a free slot."""
 _IN_USE = 16
@@ -38,14 +36,14 @@ class StateFile:
         self._map = map_file(
             path,
             layout=b"state %d %d" % (layout, record_size),
-            size=_FIRST + slots * self._slot_size,
+            size=slots * self._slot_size + 1,
         )
         self._slots: dict[Key, int] = {}
         self._free: list[int] = []
         self._count = slots
         self._block = -(-slots // _BLOCKS)
         # Slots from here on have never been used: to look at each would take memory for all (3 MB).
-        self._unused = min(self._map[HEADER_SIZE] * self._block, slots)
+        self._unused = min(self._map[self._offset(slots)] * self._block, slots)
         for slot in range(self._unused - 1, -1, -1):
             pid, number, in_use = _SLOT_HEADER.unpack_from(self._map, self._offset(slot))
             if in_use:
@@ -54,7 +52,7 @@ class StateFile:
                 self._free.append(slot)
 
     def _offset(self, slot: int) -> int:
-        return HEADER_SIZE + _FIRST + slot * self._slot_size
+        return HEADER_SIZE + slot * self._slot_size
 
     def kept(self) -> Iterator[Key]:
         """Whose records there are."""
@@ -89,7 +87,7 @@ class StateFile:
             return None
         slot, self._unused = self._unused, self._unused + 1
         if slot % self._block == 0:
-            self._store(HEADER_SIZE, bytes([slot // self._block + 1]))
+            self._store(self._offset(self._count), bytes([slot // self._block + 1]))
         return slot
 
     def _copy(self, slot: int, copy: int) -> int:

@@ -69,7 +69,13 @@ class CgroupReader:
     ) -> None:
         self._hierarchies = hierarchies
         self._open_lineage = open_lineage
-        self._paths = {key: without_init_scope(path) for key, path in membership.items()}
+        # Most containers have the same path in all hierarchies: one string is enough.
+        paths: dict[str, str] = {}
+        self._paths = {
+            key: paths.setdefault(membership[key], without_init_scope(membership[key]))
+            for key in hierarchies.by_key
+            if key in membership
+        }
         self._descriptors = descriptors
         self._lineages: dict[str, Lineage] = {}
         self._places: dict[str, _Place | None] = {}

@@ -6,6 +6,7 @@ whatever happens to its path, they are that cgroup's. Once it is removed they an
 """
 
 import errno
+import functools
 import os
 from collections.abc import Iterator, Mapping
 
@@ -22,6 +23,12 @@ class Descriptors:
 
     def __init__(self) -> None:
         self.count = 0
+
+
+@functools.cache
+def _shared(name: str, level: int) -> tuple[str, int]:
+    """The key for all containers: a thousand of them have 20,000 files open."""
+    return name, level
 
 
 _File = tuple["Lineage", str, int]
@@ -73,7 +80,7 @@ class Lineage:
             if (self, name, level) in self._known.absent:
                 raise FileNotFoundError(errno.ENOENT, "not in this moment", name)
             file = self._open(name, level)
-            self._files[name, level] = file
+            self._files[_shared(name, level)] = file
             self._descriptors.count += 1
         # These files are made in one piece: a read that fills less than the buffer is all of it.
         text = os.pread(file, _READ_SIZE, 0)
