@@ -50,7 +50,7 @@ class Known:
 class Lineage:
     """One cgroup of one hierarchy; not the root, which bounds nobody."""
 
-    __slots__ = ("_descriptors", "_directory", "_files", "_known", "depth")
+    __slots__ = ("_descriptors", "_directory", "_everywhere", "_files", "_known", "depth")
 
     def __init__(
         self, mountpoint: str, path: str, descriptors: Descriptors, known: "Known"
@@ -60,6 +60,7 @@ class Lineage:
         """1 for a child of the root."""
         self._descriptors = descriptors
         self._files: dict[tuple[str, int], int] = {}
+        self._everywhere: dict[str, list[int]] = {}
         self._known = known
         self._directory = os.open(
             mountpoint + path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -114,6 +115,19 @@ class Lineage:
             except FileNotFoundError:
                 continue
 
+    def read_everywhere(self, name: str) -> list[bytes]:
+        """The texts of a small file that the cgroup and every ancestor has.
+
+        Raises: as `read`; where one has none, `read_upwards` skips it.
+        """
+        files = self._everywhere.get(name)
+        if files is None:
+            texts = [self.read(name, level) for level in range(self.depth)]
+            if self.depth <= _LEVELS_KEPT_OPEN:
+                self._everywhere[name] = [self._files[name, level] for level in range(self.depth)]
+            return texts
+        return [os.pread(file, _READ_SIZE, 0) for file in files]
+
     def open_directory(self) -> int:
         """A new descriptor of the cgroup's directory; the caller closes it."""
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
@@ -133,6 +147,7 @@ class Lineage:
         for file in self._files.values():
             os.close(file)
         self._files.clear()
+        self._everywhere.clear()
         os.close(self._directory)
 
     def _open(self, name: str, level: int) -> int:

@@ -34,6 +34,7 @@ STAT_KEYS = {
 # "No limit" is the largest number of pages that a counter holds, in bytes: page_counter.h.
 _NO_LIMIT = 1 << 62
 
+_NO_QUOTA = b"-1\n"
 _NSEC_PER_USEC = 1000
 _USEC_PER_TICK = 10_000
 
@@ -79,12 +80,17 @@ def _limit(value: int) -> int | None:
 
 def quota(lineage: Lineage) -> float | None:
     """cpu.cfs_quota_us and cpu.cfs_period_us, in CPUs."""
-    quotas = []
-    for level in range(lineage.depth):
-        limit = int(lineage.read("cpu.cfs_quota_us", level))
-        if limit >= 0:
-            quotas.append(limit / int(lineage.read("cpu.cfs_period_us", level)))
-    return min(quotas, default=None)
+    limits = lineage.read_everywhere("cpu.cfs_quota_us")
+    if limits.count(_NO_QUOTA) == len(limits):
+        return None
+    return _tightest(tuple(limits), tuple(lineage.read_everywhere("cpu.cfs_period_us")))
+
+
+@functools.lru_cache(maxsize=64)
+def _tightest(limits: tuple[bytes, ...], periods: tuple[bytes, ...]) -> float:
+    """In CPUs; one of the limits is one."""
+    numbers = zip(map(int, limits), map(int, periods), strict=True)
+    return min([limit / period for limit, period in numbers if limit >= 0])
 
 
 def mask(lineage: Lineage) -> tuple[int, ...]:
