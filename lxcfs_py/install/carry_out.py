@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.install.runtimes import NAMES, find
 from lxcfs_py.install.step import Step
 
 
@@ -22,8 +22,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def runtime(name: str) -> str:
     """The name of a runtime, as an argument."""
-    if name not in RUNTIMES:
-        raise argparse.ArgumentTypeError(f"{name}: not one of {', '.join(RUNTIMES)}")
+    if find(name) is None:
+        raise argparse.ArgumentTypeError(f"{name}: not one of {', '.join(NAMES)}")
     return name
 
 

@@ -45,7 +45,16 @@ class MergedJson:
     """By the keys that lead to each."""
 
 
-Change = OwnFile | MergedJson
+@dataclass(frozen=True)
+class MergedLines:
+    """Lines of ours at the end of a text file of somebody else's, which two comments enclose."""
+
+    path: str
+    lines: str
+
+
+Merging = MergedJson | MergedLines
+Change = OwnFile | Merging
 
 
 @dataclass(frozen=True, kw_only=True)

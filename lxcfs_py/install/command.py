@@ -8,14 +8,15 @@ from lxcfs_py.errors import CannotRun
 from lxcfs_py.install.carry_out import add_common, carry_out, runtime
 from lxcfs_py.install.changes import Settings
 from lxcfs_py.install.plan import plan_install, state_of
-from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.install.record import recorded
+from lxcfs_py.install.runtimes import NAMES, RUNTIMES, find, runtime_of
 from lxcfs_py.options import DEFAULT_MOUNTPOINT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `install`."""
     parser.add_argument(
-        "runtimes", nargs="*", metavar="RUNTIME", type=runtime, help=", ".join(RUNTIMES)
+        "runtimes", nargs="*", metavar="RUNTIME", type=runtime, help=", ".join(NAMES)
     )
     parser.set_defaults(wrong_use=parser.error)
     parser.add_argument("--list", action="store_true", help="show how each runtime stands")
@@ -38,27 +39,32 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         return _list(root)
     if not arguments.runtimes:
-        arguments.wrong_use(f"name one or more of {', '.join(RUNTIMES)}, or say --list")
+        arguments.wrong_use(f"name one or more of {', '.join(NAMES)}, or say --list")
     settings = Settings(arguments.mountpoint, arguments.opt_in)
     for name in arguments.runtimes:
-        if arguments.opt_in and not RUNTIMES[name].has_opt_in:
+        if arguments.opt_in and not runtime_of(name).has_opt_in:
             raise CannotRun(f"{name}: has no --opt-in; leave it out")
     return carry_out(
         arguments,
         lambda name: plan_install(root, name, settings),
-        lambda name: RUNTIMES[name].then,
+        lambda name: runtime_of(name).then,
     )
 
 
 def _list(root: Path) -> int:
-    for name in RUNTIMES:
-        print(f"{name:12}{_state_in_words(root, name)}")
+    machines = [name for name in recorded(root) if name not in RUNTIMES and find(name)]
+    for name in [*RUNTIMES, *machines]:
+        print(f"{name:11} {_state_in_words(root, name)}")
     return 0
 
 
 def _state_in_words(root: Path, name: str) -> str:
     state = state_of(root, name)
-    found = "" if state.found or not RUNTIMES[name].found_by else f"; {name} not found here"
+    found = (
+        ""
+        if state.found or not runtime_of(name).found_by
+        else f"; {name.partition(':')[0]} not found here"
+    )
     if not state.installed:
         return f"not installed{found}"
     words = "installed"

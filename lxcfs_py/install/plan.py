@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.install.changes import PROGRAMS, Change, MergedJson, OwnFile, Runtime, Settings
-from lxcfs_py.install.merge import current_text, has_settings, with_settings, without_settings
+from lxcfs_py.install.changes import PROGRAMS, Change, Merging, OwnFile, Runtime, Settings
+from lxcfs_py.install.merging import current_text, has, text_with, text_without
 from lxcfs_py.install.record import (
     RECORDS,
     Merged,
@@ -15,7 +15,7 @@ from lxcfs_py.install.record import (
     path_of,
     read_record,
 )
-from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.install.runtimes import find, runtime_of
 from lxcfs_py.install.step import Step, read
 
 _OUR_DIRECTORIES = (PROGRAMS, "/usr/share/lxcfs-py", str(Path(RECORDS).parent))
@@ -33,7 +33,7 @@ def plan_install(root: Path, name: str, settings: Settings) -> list[Step]:
     Raises:
       CannotRun: it cannot work, or somebody else's file cannot be changed.
     """
-    runtime = RUNTIMES[name]
+    runtime = runtime_of(name)
     runtime.check(root, settings)
     changes = runtime.changes(settings)
     old = read_record(root, name)
@@ -41,12 +41,12 @@ def plan_install(root: Path, name: str, settings: Settings) -> list[Step]:
     merged = {
         change.path: _merged(root, name, change, old)
         for change in changes
-        if isinstance(change, MergedJson)
+        if isinstance(change, Merging)
     }
     own = [change.path for change in changes if isinstance(change, OwnFile)]
     steps = [
         _written(root, change, merged[change.path].after.encode())
-        if isinstance(change, MergedJson)
+        if isinstance(change, Merging)
         else _written(root, change, change.content)
         for change in changes
     ]
@@ -66,13 +66,13 @@ def plan_uninstall(root: Path, name: str) -> list[Step]:
       CannotRun: somebody else's file cannot be changed.
     """
     record = read_record(root, name)
-    changes = _all_changes(RUNTIMES[name], record)
+    changes = _all_changes(runtime_of(name), record)
     steps = []
     for change in changes:
-        if isinstance(change, MergedJson):
+        if isinstance(change, Merging):
             path = below(root, change.path)
             known = record.merged.get(change.path) if record else None
-            text = without_settings(current_text(path), change, known)
+            text = text_without(current_text(path, change), change, known)
             steps.append(_step(root, change.path, None if text is None else text.encode()))
     own = [change.path for change in changes if isinstance(change, OwnFile)]
     steps += _removals(root, name, dict.fromkeys([*(record.files if record else ()), *own]))
@@ -100,7 +100,7 @@ def state_of(root: Path, name: str) -> State:
     Raises:
       CannotRun: a record or a file cannot be read.
     """
-    runtime = RUNTIMES[name]
+    runtime = runtime_of(name)
     record = read_record(root, name)
     settings = record.settings if record else Settings()
     changes = runtime.changes(settings)
@@ -116,8 +116,8 @@ def state_of(root: Path, name: str) -> State:
 
 
 def _is_there(root: Path, change: Change) -> bool:
-    if isinstance(change, MergedJson):
-        return has_settings(current_text(below(root, change.path)), change)
+    if isinstance(change, Merging):
+        return has(current_text(below(root, change.path), change), change)
     return not _written(root, change, change.content).changes
 
 
@@ -129,22 +129,22 @@ def _all_changes(runtime: Runtime, record: Record | None) -> list[Change]:
     return list(found.values())
 
 
-def _merged(root: Path, name: str, change: MergedJson, old: Record | None) -> Merged:
+def _merged(root: Path, name: str, change: Merging, old: Record | None) -> Merged:
     """The file as it would be without us, and as it will be."""
     path = below(root, change.path)
-    before = text = current_text(path)
-    for earlier in _all_changes(RUNTIMES[name], old) if old else ():
-        if isinstance(earlier, MergedJson) and earlier.path == change.path:
-            before = without_settings(text, earlier, old.merged.get(change.path) if old else None)
-            if earlier == change and text is not None and has_settings(text, change):
+    before = text = current_text(path, change)
+    for earlier in _all_changes(runtime_of(name), old) if old else ():
+        if isinstance(earlier, Merging) and earlier.path == change.path:
+            before = text_without(text, earlier, old.merged.get(change.path) if old else None)
+            if earlier == change and text is not None and has(text, change):
                 return Merged(before, text)
-    return Merged(before, with_settings(path, before, change))
+    return Merged(before, text_with(path, before, change))
 
 
 def _check_others(root: Path, name: str, changes: Sequence[Change]) -> None:
     """What several runtimes use has to suit all of them."""
     for other, record in other_records(root, name):
-        runtime = RUNTIMES.get(other)
+        runtime = find(other)
         theirs = (
             {change.path: change for change in runtime.changes(record.settings)} if runtime else {}
         )

@@ -63,8 +63,13 @@ def read_record(root: Path, name: str) -> Record | None:
         ) from error
 
 
+def recorded(root: Path) -> list[str]:
+    """The names of the runtimes that have records."""
+    return sorted(path.stem for path in (root / RECORDS.lstrip("/")).glob("*.json"))
+
+
 def other_records(root: Path, name: str) -> Iterator[tuple[str, Record]]:
     """Those of all other runtimes."""
-    for path in sorted((root / RECORDS.lstrip("/")).glob("*.json")):
-        if path.stem != name and (record := read_record(root, path.stem)) is not None:
-            yield path.stem, record
+    for other in recorded(root):
+        if other != name and (record := read_record(root, other)) is not None:
+            yield other, record

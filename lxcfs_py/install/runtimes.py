@@ -1,8 +1,8 @@
 """The table of runtimes that `install` knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from lxcfs_py.install import cdi, containerd, docker, lxc, oci_hooks
+from lxcfs_py.install import cdi, containerd, docker, lxc, nspawn, oci_hooks
 from lxcfs_py.install.changes import Runtime
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -13,3 +13,23 @@ RUNTIMES: Mapping[str, Runtime] = {
     "lxc": lxc.RUNTIME,
     "podman": oci_hooks.PODMAN,
 }
+OF_MACHINES: Mapping[str, Callable[[str], Runtime]] = {"nspawn": nspawn.runtime_of}
+"""Those that are told of us machine by machine: `nspawn:web` is one for the machine web."""
+
+NAMES = (*RUNTIMES, *(f"{name}:MACHINE" for name in OF_MACHINES))
+"""What can be named, for a person."""
+
+
+def find(name: str) -> Runtime | None:
+    """The runtime of a name, if there is one."""
+    kind, colon, machine = name.partition(":")
+    if colon and kind in OF_MACHINES and nspawn.is_machine(machine):
+        return OF_MACHINES[kind](machine)
+    return RUNTIMES.get(name)
+
+
+def runtime_of(name: str) -> Runtime:
+    """The same for a name that is known to have one."""
+    runtime = find(name)
+    assert runtime is not None
+    return runtime

@@ -7,22 +7,27 @@ from pathlib import Path
 import pytest
 
 from lxcfs_py.cli import main
-from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.install.runtimes import RUNTIMES, runtime_of
 
 _GOLDEN = Path(__file__).parent / "golden"
 _HOOK = "usr/libexec/lxcfs-py/oci-hook"
 _HOOKS_D = "usr/share/containers/oci/hooks.d/lxcfs-py.json"
 
+_NAMES = [*RUNTIMES, "nspawn:web"]
 _WAYS = [
     (name, way)
-    for name, runtime in RUNTIMES.items()
+    for name in _NAMES
     for way in ("always", "opt-in")
-    if way == "always" or runtime.has_opt_in
+    if way == "always" or runtime_of(name).has_opt_in
 ]
 
 
 def _run(*words: str, root: Path) -> int:
     return main([*words, "--root", str(root)])
+
+
+def _golden(name: str, way: str) -> Path:
+    return _GOLDEN / f"{name.replace(':', '-')}-{way}.txt"
 
 
 def _files(root: Path) -> list[Path]:
@@ -44,7 +49,7 @@ def _as_text(root: Path) -> str:
 @pytest.mark.parametrize(("name", "way"), _WAYS)
 def test_what_is_installed_is_what_a_review_has_seen(tmp_path: Path, name: str, way: str) -> None:
     """To accept a change: LXCFS_PY_NEW_GOLDEN=1, then look at git diff."""
-    golden = _GOLDEN / f"{name}-{way}.txt"
+    golden = _golden(name, way)
     _run("install", name, *(["--opt-in"] if way == "opt-in" else []), root=tmp_path)
     text = _as_text(tmp_path)
     if os.environ.get("LXCFS_PY_NEW_GOLDEN"):
@@ -54,7 +59,7 @@ def test_what_is_installed_is_what_a_review_has_seen(tmp_path: Path, name: str, 
 
 
 def test_every_golden_file_is_of_something() -> None:
-    assert {path.stem for path in _GOLDEN.iterdir()} == {f"{name}-{way}" for name, way in _WAYS}
+    assert set(_GOLDEN.iterdir()) == {_golden(name, way) for name, way in _WAYS}
 
 
 @pytest.mark.parametrize(("name", "way"), _WAYS)
@@ -67,7 +72,7 @@ def test_nothing_remains(tmp_path: Path, name: str, way: str) -> None:
     assert not (tmp_path / "var/lib/lxcfs-py").exists()
 
 
-@pytest.mark.parametrize("name", RUNTIMES)
+@pytest.mark.parametrize("name", _NAMES)
 def test_the_mount_point_is_filled_in_everywhere(tmp_path: Path, name: str) -> None:
     _run("install", name, "--mountpoint", "/run/views", root=tmp_path)
     texts = [path.read_text() for path in _files(tmp_path)]
