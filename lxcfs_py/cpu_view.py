@@ -5,6 +5,7 @@ Documentation/admin-guide/cgroup-v2.rst, "cpuset.cpus.effective" and "cpu.max".
 
 import functools
 import math
+from collections.abc import Sequence
 
 from lxcfs_py.resources import CpuView
 

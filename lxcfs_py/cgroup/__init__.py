@@ -198,9 +198,7 @@ class CgroupReader:
             return None
         lineage = self._lineages.get(hierarchy.key)
         if lineage is None:
-            lineage = self._open_lineage(
-                hierarchy.mountpoint, path, self._descriptors, self._known
-            )
+            lineage = self._open_lineage(hierarchy.mountpoint, path, self._descriptors, self._known)
             self._lineages[hierarchy.key] = lineage
         return lineage
 
