@@ -163,7 +163,8 @@ class Container(ABC):
 
         The container stays what it is: its counters move on as they do by any read.
         """
-        self.refresh()
+        self.follow()
+        self._is_followed = True
         kept = self._machine, self._reader, self._threads
         self._machine = replace(self._machine, host=host)
         self._reader = CgroupReader(
