@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from benchmarks.results import FLOOR, KERNEL, LXCFS, OURS, Row, Spread
+from benchmarks.results import FLOOR, KERNEL, LXCFS, OURS, UNCACHED, Row, Spread
 
-_HEAD = ["what", "", OURS, LXCFS, "ours/lxcfs (min..max)", "target", "", FLOOR, KERNEL]
+_HEAD = ["what", "", OURS, LXCFS, "ours/lxcfs (min..max)", "target", "", UNCACHED, FLOOR, KERNEL]
 
 
 def markdown(facts: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str]) -> str:
@@ -13,7 +13,7 @@ def markdown(facts: Mapping[str, str], rows: Sequence[Row], notes: Sequence[str]
     lines = ["# Benchmark results", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines += ["", "Medians over the rounds; ratios are made round by round.", ""]
-    lines += [_line(_HEAD), _line(["---", "---", *["--:"] * 3, "---", "---", "--:", "--:"])]
+    lines += [_line(_HEAD), _line(["---", "---", *["--:"] * 3, "---", "---", *["--:"] * 3])]
     lines += [_line(_cells(row)) for row in rows]
     lines += ["", *(f"- {note}" for note in notes), ""]
     return "\n".join(lines)
@@ -51,6 +51,7 @@ def _cells(row: Row) -> list[str]:
         _ratio(row.ratio()),
         _target(row),
         {True: "met", False: "**missed**", None: ""}[row.judged()],
+        _with_ratio(row, UNCACHED),
         _number(row.spread(FLOOR)),
         _number(row.spread(KERNEL)),
     ]
@@ -64,6 +65,11 @@ def _number(spread: Spread | None) -> str:
 
 def _ratio(ratio: Spread | None) -> str:
     return f"{ratio.median:.2f} ({ratio.min:.2f}..{ratio.max:.2f})" if ratio else ""
+
+
+def _with_ratio(row: Row, server: str) -> str:
+    ratio = row.ratio(server)
+    return _number(row.spread(server)) + (f" ({ratio.median:.2f})" if ratio else "")
 
 
 def _target(row: Row) -> str:

@@ -7,6 +7,8 @@ from statistics import median
 from typing import Literal, NamedTuple
 
 OURS, LXCFS, FLOOR, KERNEL = "ours", "lxcfs", "C floor", "kernel"
+UNCACHED = "ours, nothing kept"
+"""Ours without the 10 ms in which it takes some answers for those of the same moment."""
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {"≤": le, "≥": ge, "<": lt}
 
@@ -54,9 +56,9 @@ class Row:
         """A server's values; None if it was not measured."""
         return _spread(self.values.get(server, []))
 
-    def ratio(self) -> Spread | None:
+    def ratio(self, of: str = OURS) -> Spread | None:
         """Ours/lxcfs, round by round; None if either is missing or lxcfs' value is 0."""
-        pairs = zip(self.values.get(OURS, []), self.values.get(LXCFS, []), strict=False)
+        pairs = zip(self.values.get(of, []), self.values.get(LXCFS, []), strict=False)
         return _spread([ours / lxcfs for ours, lxcfs in pairs if lxcfs])
 
     def judged(self) -> bool | None:

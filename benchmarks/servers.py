@@ -44,6 +44,8 @@ class Running:
     """Of the process that was started; None for the kernel."""
     start_seconds: float
     """From exec to the first answer."""
+    root: Path = Path("/")
+    """The mount point."""
 
     @property
     def files(self) -> list[Path]:
@@ -72,7 +74,7 @@ class Server:
                 pid, seconds = stack.enter_context(_daemon(command, self._first(root), helpers))
             view = here / "view"
             stack.enter_context(_bound(view, self._paths(root)))
-            yield Running(view, pid, seconds)
+            yield Running(view, pid, seconds, root)
 
     def _paths(self, root: Path) -> dict[str, Path]:
         return {name: root / (name if self.flat else path) for name, path in FILES.items()}
@@ -86,9 +88,13 @@ def lxcfs(program: str) -> Server:
     return Server(lambda root, here: [program, "-f", "-l", "-p", here / "pid", root])
 
 
-def ours(python: str) -> Server:
-    """lxcfs_py, run by an interpreter that has pyfuse3."""
-    module = [python, "-m", "lxcfs_py"]
+_UNCACHED = Path(__file__).parent / "uncached"
+
+
+def ours(python: str, *, uncached: bool = False) -> Server:
+    """lxcfs_py, run by an interpreter that has pyfuse3; or as if every moment were over at once."""
+    environment = ["env", f"PYTHONPATH={_UNCACHED}"] if uncached else []
+    module = [*environment, python, "-m", "lxcfs_py"]
     return Server(
         lambda root, here: [*module, "--pidfile", here / "pid", "--runtime-dir", here / "run", root]
     )

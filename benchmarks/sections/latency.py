@@ -7,7 +7,7 @@ from statistics import geometric_mean
 from benchmarks.bench import Bench
 from benchmarks.containers import Containers, containers
 from benchmarks.readers import read_together
-from benchmarks.results import FLOOR, KERNEL, LXCFS, OURS, Kind, Target
+from benchmarks.results import FLOOR, KERNEL, LXCFS, OURS, UNCACHED, Kind, Target
 from benchmarks.servers import FILES, Running
 
 _P50 = Kind("latency, p50", "µs", Target("ratio", "≤", 0.7))
@@ -19,7 +19,7 @@ _SIZE = Kind("length", "bytes")
 def measure(bench: Bench) -> None:
     """File by file, all servers in turn."""
     with containers(bench.helpers.containers, bench.hierarchies, 1) as where:
-        for servers in bench.rounds(bench.plan.rounds, (LXCFS, OURS, FLOOR, KERNEL)):
+        for servers in bench.rounds(bench.plan.rounds, (LXCFS, OURS, UNCACHED, FLOOR, KERNEL)):
             with bench.all_running(servers) as running:
                 _measure_round(bench, running, where)
 

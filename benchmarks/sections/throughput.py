@@ -6,7 +6,7 @@ from benchmarks.bench import Bench
 from benchmarks.containers import Containers, containers
 from benchmarks.processes import cpu_seconds
 from benchmarks.readers import read_together
-from benchmarks.results import FLOOR, LXCFS, OURS, Kind, Target
+from benchmarks.results import FLOOR, LXCFS, OURS, UNCACHED, Kind, Target
 from benchmarks.servers import Running
 
 _READS = Kind("throughput, readers in containers", "reads/s")
@@ -22,7 +22,7 @@ _MIXES = ((1, 1), (4, 1), (_MOST, 1), (4, 4), (_MOST, _MOST))
 def measure(bench: Bench) -> None:
     """1, 4 and 16 readers: in one container, and each in its own."""
     with containers(bench.helpers.containers, bench.hierarchies, _MOST) as all_containers:
-        for servers in bench.rounds(bench.plan.rounds, (LXCFS, OURS, FLOOR)):
+        for servers in bench.rounds(bench.plan.rounds, (LXCFS, OURS, UNCACHED, FLOOR)):
             with bench.all_running(servers) as running:
                 for (readers, spread), (name, server) in product(_MIXES, running):
                     _measure_mix(bench, name, server, all_containers.first(spread), readers)
