@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 from lxcfs_py import log
 from lxcfs_py.cgroup import discover
@@ -24,14 +25,26 @@ def run(arguments: argparse.Namespace) -> int:
     """
     # A file that was spoilt since the upgrade must not end what serves.
     estate = succession.estate()
-    options = Options.from_json(estate.options) if estate else load(arguments)
+    options = Options.from_json(estate.options) if estate and estate.options else load(arguments)
     if os.geteuid() != 0:
         raise CannotRun("only root can serve every container: run it with sudo")
     if options.metrics:
         check_metrics(options.metrics)
+    _import_from_nowhere_else()
     discover(Host())
     log.set_up(options.log_level, options.log_format)
     # What `try` leaves behind when it is killed.
     cgroup.remove_stale()
     daemon.remove_stale()
     return supervisor.run(options, estate)
+
+
+def _import_from_nowhere_else() -> None:
+    """The processes that we start with `python -m` must not find modules in somebody's directory,
+    in which we happen to have been started; unless that is where our own come from."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # it was removed
+        return
+    if here not in sys.path:
+        os.environ["PYTHONSAFEPATH"] = "1"

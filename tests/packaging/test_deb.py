@@ -89,6 +89,10 @@ def test_its_life(in_debian: Callable[[str], str], next_package: Path) -> None:
         systemd-analyze security --offline=yes --threshold=50 lxcfs-py.service | tail -n 1
         ls /usr/lib/lxcfs-py/lib/*/site-packages/lxcfs_py/__pycache__ | grep -c pyc
 
+        # In a directory that somebody else may write to.
+        mkdir /tmp/trap
+        echo 'open("/tmp/trap/sprung", "w")' | tee /tmp/trap/json.py >/tmp/trap/lxcfs_py.py
+        cd /tmp/trap
         lxcfs-py >/var/log/daemon 2>&1 &
         daemon=$!
         until grep -q serves /var/log/daemon; do kill -0 $daemon; done
@@ -103,6 +107,7 @@ def test_its_life(in_debian: Callable[[str], str], next_package: Path) -> None:
         read -r up idle </var/lib/lxcfs/proc/uptime
         kill $daemon
         wait $daemon
+        [ ! -e /tmp/trap/sprung ]
 
         apt-get -q remove -y lxcfs-py >>/var/log/install 2>&1
         echo "conffile: $(ls /etc/lxcfs-py.conf)"
