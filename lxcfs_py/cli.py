@@ -30,20 +30,22 @@ COMMANDS = {
         reads_config=True,
     ),
     "upgrade": _Command(
-        "have a daemon run what is installed now",
-        "lxcfs_py.daemon.upgrade",
-        reads_config=True,
+        "have a daemon run what is installed now", "lxcfs_py.daemon.upgrade", reads_config=True
     ),
     "check-config": _Command(
-        "say what options hold, or what is wrong", "lxcfs_py.config", "check", True
+        "say what options hold, or what is wrong", "lxcfs_py.config", "check", reads_config=True
     ),
     "attach": _Command("show the files to a container that runs", "lxcfs_py.attach", "attach"),
     "detach": _Command("take them out of it again", "lxcfs_py.attach", "detach"),
     "reattach": _Command("replace mounts that a lost daemon has left", "lxcfs_py.reattach"),
-    "ps": _Command("the containers that a daemon serves", "lxcfs_py.observe.ps"),
-    "top": _Command("the same, again and again", "lxcfs_py.observe.top"),
-    "explain": _Command("where a file's numbers come from", "lxcfs_py.observe.explain"),
-    "check": _Command("whether a container's files agree", "lxcfs_py.observe.check"),
+    "ps": _Command("the containers that a daemon serves", "lxcfs_py.observe.ps", reads_config=True),
+    "top": _Command("the same, again and again", "lxcfs_py.observe.top", reads_config=True),
+    "explain": _Command(
+        "where a file's numbers come from", "lxcfs_py.observe.explain", reads_config=True
+    ),
+    "check": _Command(
+        "whether a container's files agree", "lxcfs_py.observe.check", reads_config=True
+    ),
     "try": _Command("run a command in a throw-away container", "lxcfs_py.sandbox.command"),
     "install": _Command("have container runtimes show the files", "lxcfs_py.install.command"),
     "uninstall": _Command("take that back", "lxcfs_py.install.uninstall"),

@@ -147,7 +147,8 @@ def _value_faults(spec: Spec, default: object, value: object) -> Iterator[str]:
         else:
             yield f'{_shown(value)}: a list is allowed: ["...", "..."]'
     elif isinstance(value, str):
-        yield from _word_faults(spec, value)
+        if value != default:
+            yield from _word_faults(spec, value)
     else:
         yield f'{_shown(value)}: a text is allowed: "..."'
 

@@ -31,7 +31,7 @@ def test_every_option_can_be_said(file: Path) -> None:
         "disable-swap = true\ndisable-zswap = true\nenable-psi-poll = true\nstrict = true\n"
         "cpu-view = 'cpuset'\ncpu-numbering = 'compact'\ndisable-files = ['/proc/swaps']\n"
         "exempt-cgroups = ['/a/*']\nreattach = true\nkeep-connection = true\ndebug = true\n"
-        "log-level = 'debug'\nlog-format = 'json'\n"
+        "log-level = 'debug'\nlog-format = 'json'\nmetrics = '9100'\n"
     )
     options = Options.of(read(str(file)))
 
@@ -41,6 +41,8 @@ def test_every_option_can_be_said(file: Path) -> None:
 
 def test_an_empty_file_changes_nothing(file: Path) -> None:
     file.touch()
+    assert Options.of(read(str(file))) == Options.of({})
+    file.write_text(re.sub(r"^#([a-z-]+ = )", r"\1", _SHIPPED.read_text(), flags=re.M))
 
     assert Options.of(read(str(file))) == Options.of({})
 
@@ -65,6 +67,7 @@ def test_an_empty_file_changes_nothing(file: Path) -> None:
         ("disable-files = '/proc/swaps'", ":1: disable-files: .*: a list is allowed: .*"),
         ("exempt-cgroups = [1]", r":1: exempt-cgroups: \[1\]: a list is allowed: .*"),
         ("exempt-cgroups = ['lxc']", ":1: exempt-cgroups: .*: a path that begins with / .*"),
+        ("metrics = '0.0.0.0:80'", ":1: metrics: .*: only this machine may ask: .*"),
         ("strict = true\nstrict true", ":2: not TOML: .*"),
         ("strict = true\nstrict = true", ":2: not TOML: .*"),
         ("\nstrict =\n", ":2: not TOML: .*"),
