@@ -56,7 +56,9 @@ def add_hook(bundle: str) -> None:
     path = os.path.join(bundle, "config.json")
     with open(path, "rb") as file:
         config = json.loads(file.read(_CONFIG_MAX))
-    config.setdefault("hooks", {}).setdefault("createRuntime", []).append(_HOOK)
+    hooks = config.get("hooks") or {}  # null is as good as nothing
+    hooks["createRuntime"] = [*(hooks.get("createRuntime") or ()), _HOOK]
+    config["hooks"] = hooks
     mode = os.stat(path)
     new = f"{path}.lxcfs-py"
     with open(new, "w", encoding="utf-8", opener=_private) as file:
