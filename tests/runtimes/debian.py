@@ -5,8 +5,8 @@ from pathlib import Path
 from tests.lxc.rootfs import DEBIAN, mmdebstrap
 from tests.support.cache import cached
 
-# Docker 26 knows CDI; the hook is in Python.
-_ENGINES = "--include=docker.io,docker-cli,containerd,runc,crun,podman,python3"
+# Docker 26 knows CDI; the hook is in Python; grpcio: what speaks to containerd as Kubernetes does.
+_ENGINES = "docker.io,docker-cli,containerd,runc,crun,podman,python3,python3-grpcio"
 
 
 def debian_13() -> Path:
@@ -15,5 +15,5 @@ def debian_13() -> Path:
     Raises:
       RuntimeError: it could not be built; shows the end of mmdebstrap's log.
     """
-    command = (*DEBIAN, _ENGINES, "trixie")
+    command = (*DEBIAN, f"--include={_ENGINES}", "trixie")
     return cached("engines", command, lambda directory: mmdebstrap(command, directory))

@@ -65,3 +65,35 @@ def test_containerd(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
             check_views(container, daemon, MEMORY)
         with containerd.running() as container:
             check_nothing_shown(container)
+
+
+# As mount-hooks/containerd/README.md has them.
+_BINARY_NAME = """
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  BinaryName = "/usr/libexec/lxcfs-py/oci-runtime"
+"""
+_CDI = "enable_cdi = true\n"
+
+
+def test_pods_of_kubernetes(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
+    debian_13.install("containerd", "--mountpoint", str(daemon.mountpoint))
+
+    with (
+        running_containerd(debian_13, cgroup, _BINARY_NAME) as containerd,
+        containerd.running_pod() as container,
+    ):
+        check_views(container, daemon, MEMORY)
+
+
+def test_pods_of_kubernetes_that_ask_by_annotation(
+    debian_13: Machine, cgroup: str, daemon: Daemon
+) -> None:
+    debian_13.install("cdi", "--mountpoint", str(daemon.mountpoint))
+
+    with running_containerd(debian_13, cgroup, _CDI) as containerd:
+        with containerd.running_pod("cdi.k8s.io/lxcfs-py=lxcfs-py/view=all") as container:
+            check_views(container, daemon, MEMORY)
+        with containerd.running_pod() as container:
+            check_nothing_shown(container)
