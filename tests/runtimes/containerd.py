@@ -25,9 +25,10 @@ _WITHOUT_CRI = """
 version = 2
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 """
-_WITH_CRI = """
+_CRI_TABLE = '[plugins."io.containerd.grpc.v1.cri"]\n'
+_WITH_CRI = f"""
 version = 2
-[plugins."io.containerd.grpc.v1.cri"]
+{_CRI_TABLE}
   sandbox_image = "docker.io/library/lxcfs-py-test:latest"
   restrict_oom_score_adj = true  # root may lack CAP_SYS_RESOURCE
 """
@@ -112,6 +113,10 @@ def _image_archive(directory: Path) -> Path:
     return archive
 
 
+def _with_cri(more: str) -> str:
+    return _WITH_CRI + more.replace(_CRI_TABLE, "")  # which can be opened once only
+
+
 @contextmanager
 def running_containerd(
     machine: Machine, cgroup: str, cri: str | None = None
@@ -121,7 +126,7 @@ def running_containerd(
     `cri` is what its configuration says beside the necessary, for pods; without, it has none.
     """
     config = machine.directory / "containerd.toml"
-    config.write_text(_WITHOUT_CRI if cri is None else _WITH_CRI + cri)
+    config.write_text(_WITHOUT_CRI if cri is None else _with_cri(cri))
     command = machine.command(
         *("containerd", "--config", str(config), "--root", f"{machine.directory}/containerd")
     )

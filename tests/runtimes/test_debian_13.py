@@ -3,6 +3,8 @@
 In one group: the root file system is built once.
 """
 
+from pathlib import Path
+
 import pytest
 
 from tests.runtimes.containerd import running_containerd
@@ -15,6 +17,7 @@ from tests.support.daemon import Daemon, running_daemon
 
 pytestmark = pytest.mark.xdist_group("debian-13")
 
+_README = Path(__file__).parents[2] / "mount-hooks/containerd/README.md"
 _DEVICE = ("--device", "lxcfs-py/view=all")
 
 
@@ -67,21 +70,17 @@ def test_containerd(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
             check_nothing_shown(container)
 
 
-# As mount-hooks/containerd/README.md has them.
-_BINARY_NAME = """
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-  BinaryName = "/usr/libexec/lxcfs-py/oci-runtime"
-"""
-_CDI = "enable_cdi = true\n"
+def _setting(word: str) -> str:
+    """What the README says for containerd 1.x: the first block of its text that has a word."""
+    blocks = _README.read_text().split("\n\n")
+    return next(block for block in blocks if block.startswith("    ") and word in block)
 
 
 def test_pods_of_kubernetes(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
     debian_13.install("containerd", "--mountpoint", str(daemon.mountpoint))
 
     with (
-        running_containerd(debian_13, cgroup, _BINARY_NAME) as containerd,
+        running_containerd(debian_13, cgroup, _setting("BinaryName")) as containerd,
         containerd.running_pod() as container,
     ):
         check_views(container, daemon, MEMORY)
@@ -92,7 +91,7 @@ def test_pods_of_kubernetes_that_ask_by_annotation(
 ) -> None:
     debian_13.install("cdi", "--mountpoint", str(daemon.mountpoint))
 
-    with running_containerd(debian_13, cgroup, _CDI) as containerd:
+    with running_containerd(debian_13, cgroup, _setting("enable_cdi")) as containerd:
         with containerd.running_pod("cdi.k8s.io/lxcfs-py=lxcfs-py/view=all") as container:
             check_views(container, daemon, MEMORY)
         with containerd.running_pod() as container:

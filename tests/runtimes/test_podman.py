@@ -8,6 +8,7 @@ from tests.runtimes.machine import Machine
 from tests.runtimes.podman import MEMORY, Podman
 from tests.runtimes.views import check_a_kill_goes_unnoticed, check_nothing_shown, check_views
 from tests.support.daemon import Daemon, running_daemon
+from tests.support.waiting import wait_until
 
 
 def test_every_container_sees_its_own_numbers(
@@ -54,6 +55,21 @@ def test_a_reader_does_not_notice_the_death_of_the_worker(machine: Machine, podm
         machine.install("podman", "--mountpoint", str(daemon.mountpoint))
         with podman.running() as container:
             check_a_kill_goes_unnoticed(container, daemon, MEMORY)
+
+
+def test_a_container_whose_daemon_was_lost_is_brought_back(
+    machine: Machine, podman: Podman
+) -> None:
+    with running_daemon(label="lost") as daemon:
+        machine.install("podman", "--mountpoint", str(daemon.mountpoint))
+        with podman.running() as container:
+            daemon.kill()
+            assert "MemTotal" not in container.run("cat /proc/meminfo")
+            with daemon.restarted("--reattach") as again:
+                # The last of its mounts.
+                online = "cat /sys/devices/system/cpu/online"
+                wait_until(lambda: container.run(online) == "0\n", "it is reattached", 30)
+                check_views(container, again, MEMORY)
 
 
 def test_cdi(machine: Machine, podman: Podman, daemon: Daemon) -> None:
