@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.install.changes import PROGRAMS, Change, Merging, OwnFile, Runtime, Settings
+from lxcfs_py.install.changes import PROGRAMS, Change, Merging, OwnFile, Settings
 from lxcfs_py.install.merging import current_text, has, text_with, text_without
 from lxcfs_py.install.record import (
     RECORDS,
@@ -66,19 +66,19 @@ def plan_uninstall(root: Path, name: str) -> list[Step]:
       CannotRun: somebody else's file cannot be changed.
     """
     record = read_record(root, name)
-    changes = _all_changes(runtime_of(name), record)
+    runtime = runtime_of(name)
+    changes = {change.path: change for way in _ways(record) for change in runtime.changes(way)}
     steps = []
-    for change in changes:
+    for change in changes.values():
         if isinstance(change, Merging):
             path = below(root, change.path)
             known = record.merged.get(change.path) if record else None
             text = text_without(current_text(path, change), change, known)
             steps.append(_step(root, change.path, None if text is None else text.encode()))
-    own = [change.path for change in changes if isinstance(change, OwnFile)]
+    own = [path for path, change in changes.items() if isinstance(change, OwnFile)]
     steps += _removals(root, name, dict.fromkeys([*(record.files if record else ()), *own]))
-    return [step for step in steps if step.changes] + [
-        step for step in [_step(root, path_of(name), None)] if step.changes
-    ]
+    steps.append(_step(root, path_of(name), None))
+    return [step for step in steps if step.changes]
 
 
 @dataclass(frozen=True)
@@ -121,23 +121,26 @@ def _is_there(root: Path, change: Change) -> bool:
     return not _written(root, change, change.content).changes
 
 
-def _all_changes(runtime: Runtime, record: Record | None) -> list[Change]:
-    """Those that have been made; without a record, those that may have been."""
-    # Of a merged file, what `--opt-in` sets there is left: others set that, too.
-    ways = [record.settings] if record else [Settings(opt_in=True), Settings()]
-    found = {change.path: change for way in ways for change in runtime.changes(way)}
-    return list(found.values())
+def _ways(record: Record | None) -> list[Settings]:
+    """With which it was installed; without a record, with which it may have been."""
+    # Of a merged file the last one counts: what `--opt-in` sets there, others set too.
+    return [record.settings] if record else [Settings(opt_in=True), Settings()]
 
 
 def _merged(root: Path, name: str, change: Merging, old: Record | None) -> Merged:
     """The file as it would be without us, and as it will be."""
     path = below(root, change.path)
-    before = text = current_text(path, change)
-    for earlier in _all_changes(runtime_of(name), old) if old else ():
-        if isinstance(earlier, Merging) and earlier.path == change.path:
-            before = text_without(text, earlier, old.merged.get(change.path) if old else None)
-            if earlier == change and text is not None and has(text, change):
-                return Merged(before, text)
+    text = before = current_text(path, change)
+    known = old.merged.get(change.path) if old else None
+    made = [made for way in _ways(old) for made in runtime_of(name).changes(way)]
+    for earlier in made:
+        if isinstance(earlier, OwnFile) or earlier.path != change.path:
+            continue
+        if known or has(text, earlier):  # ours may be there without a record
+            before = text_without(before, earlier, known)
+    is_in_place = has(text, change) and before == text_without(text, change, known)
+    if is_in_place and text is not None:
+        return Merged(before, text)
     return Merged(before, text_with(path, before, change))
 
 

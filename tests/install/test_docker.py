@@ -189,3 +189,17 @@ def test_without_its_record_our_settings_are_still_found(tmp_path: Path, daemon_
 
     assert list(_files(tmp_path)) == [str(daemon_json)]
     assert daemon_json.read_text() == '{"debug": true}'
+
+
+@pytest.mark.parametrize("first", [(), ("--opt-in",)], ids=["always", "opt-in"])
+@pytest.mark.parametrize("second", [(), ("--opt-in",)], ids=["always", "opt-in"])
+def test_installed_again_without_its_record_it_is_still_taken_back(
+    tmp_path: Path, daemon_json: Path, first: tuple[str, ...], second: tuple[str, ...]
+) -> None:
+    daemon_json.write_text('{"debug": true}')
+    _run("install", tmp_path, *first)
+    (tmp_path / "var/lib/lxcfs-py/installed/docker.json").unlink()
+    _run("install", tmp_path, *second)
+    _run("uninstall", tmp_path)
+
+    assert daemon_json.read_text() == '{"debug": true}'
