@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lxcfs_py.install.changes import Change, OwnFile, Runtime, Settings, content_of
-from lxcfs_py.install.oci import hook
+from lxcfs_py.install.oci import check, hook
 
 
 def device(settings: Settings) -> OwnFile:
@@ -18,5 +18,6 @@ def _changes(settings: Settings) -> Sequence[Change]:
 RUNTIME = Runtime(
     found_by=(),
     changes=_changes,
+    check=check,
     then="containers with --device lxcfs-py/view=all have them",
 )

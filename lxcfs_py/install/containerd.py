@@ -6,7 +6,7 @@ Its config.toml is not touched: what has to be switched on in it differs between
 from collections.abc import Sequence
 
 from lxcfs_py.install.changes import Change, Runtime, Settings, program
-from lxcfs_py.install.oci import hook, wrapper
+from lxcfs_py.install.oci import check, hook, wrapper
 from lxcfs_py.install.oci_hooks import hook_settings
 
 
@@ -17,6 +17,7 @@ def _changes(settings: Settings) -> Sequence[Change]:
 RUNTIME = Runtime(
     found_by=program("containerd"),
     changes=_changes,
+    check=check,
     then="name /usr/libexec/lxcfs-py/oci-runtime in config.toml (BinaryName), or run NRI's"
     " hook-injector",
 )

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lxcfs_py.errors import CannotRun
-from lxcfs_py.install import json_text
+from lxcfs_py.install import json_text, oci
 from lxcfs_py.install.cdi import device
 from lxcfs_py.install.changes import Change, Json, MergedJson, Runtime, Settings, program
 from lxcfs_py.install.merge import current_text
-from lxcfs_py.install.oci import WRAPPER, hook, wrapper
 
 _DAEMON_JSON = "/etc/docker/daemon.json"
 _NAME = "lxcfs-py"
@@ -19,18 +18,19 @@ _DEFAULT = ("default-runtime",)
 
 
 def _changes(settings: Settings) -> Sequence[Change]:
-    values: dict[tuple[str, ...], Json] = {("runtimes", _NAME): {"path": WRAPPER}}
+    values: dict[tuple[str, ...], Json] = {("runtimes", _NAME): {"path": oci.WRAPPER}}
     if settings.opt_in:
         values["features", "cdi"] = True
     else:
         values[_DEFAULT] = _NAME
-    programs: list[Change] = [hook(settings), wrapper(settings)]
+    programs: list[Change] = [oci.hook(settings), oci.wrapper(settings)]
     if settings.opt_in:
         programs.append(device(settings))
     return [*programs, MergedJson(_DAEMON_JSON, values)]
 
 
 def _check(root: Path, settings: Settings) -> None:
+    oci.check(root, settings)
     path = root / _DAEMON_JSON.lstrip("/")
     text = current_text(path)
     default = json_text.get(text, _DEFAULT) if text and text.strip() else None

@@ -7,7 +7,7 @@ them is there for all.
 from collections.abc import Sequence
 
 from lxcfs_py.install.changes import Change, OwnFile, Runtime, Settings, content_of, program
-from lxcfs_py.install.oci import hook
+from lxcfs_py.install.oci import check, hook
 
 
 def hook_settings(settings: Settings) -> OwnFile:
@@ -24,12 +24,14 @@ def _changes(settings: Settings) -> Sequence[Change]:
 PODMAN = Runtime(
     found_by=program("podman"),
     changes=_changes,
+    check=check,
     then="containers that are started from now on have them; with --opt-in, those of"
     " podman run --annotation lxcfs-py/view=true",
 )
 CRIO = Runtime(
     found_by=program("crio"),
     changes=_changes,
+    check=check,
     then="containers that are started from now on have them; with --opt-in, those of pods with"
     ' the annotation lxcfs-py/view: "true"',
 )
