@@ -5,18 +5,23 @@ import re
 from pathlib import Path
 
 from lxcfs_py.errors import CannotRun
+from lxcfs_py.install import kubernetes
 from lxcfs_py.install.carry_out import add_common, carry_out, runtime
 from lxcfs_py.install.changes import Settings
 from lxcfs_py.install.plan import plan_install, state_of
 from lxcfs_py.install.record import recorded
-from lxcfs_py.install.runtimes import NAMES, RUNTIMES, find, runtime_of
+from lxcfs_py.install.runtimes import NAMES, PRINTED, RUNTIMES, find, runtime_of
 from lxcfs_py.options import DEFAULT_MOUNTPOINT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `install`."""
     parser.add_argument(
-        "runtimes", nargs="*", metavar="RUNTIME", type=runtime, help=", ".join(NAMES)
+        "runtimes",
+        nargs="*",
+        metavar="RUNTIME",
+        type=_runtime,
+        help=f"{', '.join(NAMES)}; or one whose text is printed: {', '.join(PRINTED)}",
     )
     parser.set_defaults(wrong_use=parser.error)
     parser.add_argument("--list", action="store_true", help="show how each runtime stands")
@@ -26,11 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mountpoint",
         type=_mountpoint,
-        default=DEFAULT_MOUNTPOINT,
         metavar="DIR",
-        help="where the daemon serves (default: %(default)s)",
+        help=f"where the daemon serves (default: {DEFAULT_MOUNTPOINT}, kubernetes:"
+        f" {kubernetes.MOUNTPOINT})",
     )
     add_common(parser)
+    kubernetes.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,17 +44,27 @@ def run(arguments: argparse.Namespace) -> int:
     root: Path = arguments.root
     if arguments.list:
         return _list(root)
-    if not arguments.runtimes:
+    names: list[str] = arguments.runtimes
+    if not names:
         arguments.wrong_use(f"name one or more of {', '.join(NAMES)}, or say --list")
-    settings = Settings(arguments.mountpoint, arguments.opt_in)
-    for name in arguments.runtimes:
-        if arguments.opt_in and not runtime_of(name).has_opt_in:
+    for name in names:
+        if arguments.opt_in and (name in PRINTED or not runtime_of(name).has_opt_in):
             raise CannotRun(f"{name}: has no --opt-in; leave it out")
+        if name in PRINTED and len(names) > 1:
+            raise CannotRun(f"{name}: is printed, not installed; name it alone")
+    if names[0] in PRINTED:
+        print(PRINTED[names[0]](arguments), end="")
+        return 0
+    settings = Settings(arguments.mountpoint or DEFAULT_MOUNTPOINT, arguments.opt_in)
     return carry_out(
         arguments,
         lambda name: plan_install(root, name, settings),
         lambda name: runtime_of(name).then,
     )
+
+
+def _runtime(name: str) -> str:
+    return name if name in PRINTED else runtime(name)
 
 
 def _list(root: Path) -> int:

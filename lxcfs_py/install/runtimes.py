@@ -1,8 +1,18 @@
 """The table of runtimes that `install` knows."""
 
+import argparse
 from collections.abc import Callable, Mapping
 
-from lxcfs_py.install import cdi, containerd, docker, lxc, nspawn, oci_hooks
+from lxcfs_py.install import (
+    cdi,
+    compose,
+    containerd,
+    docker,
+    kubernetes,
+    lxc,
+    nspawn,
+    oci_hooks,
+)
 from lxcfs_py.install.changes import Runtime
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -15,6 +25,12 @@ RUNTIMES: Mapping[str, Runtime] = {
 }
 OF_MACHINES: Mapping[str, Callable[[str], Runtime]] = {"nspawn": nspawn.runtime_of}
 """Those that are told of us machine by machine: `nspawn:web` is one for the machine web."""
+
+PRINTED: Mapping[str, Callable[[argparse.Namespace], str]] = {
+    "compose": compose.text,
+    "kubernetes": kubernetes.text,
+}
+"""Those whose settings lie elsewhere: a text of what the arguments of `install` ask for."""
 
 NAMES = (*RUNTIMES, *(f"{name}:MACHINE" for name in OF_MACHINES))
 """What can be named, for a person."""

@@ -11,7 +11,7 @@ import pytest
 
 from lxcfs_py.cli import COMMANDS, parser_of
 from lxcfs_py.files import VIRTUAL_FILES
-from lxcfs_py.install.runtimes import RUNTIMES
+from lxcfs_py.install.runtimes import PRINTED, RUNTIMES
 from lxcfs_py.options import FILES, SPECS
 
 _PACKAGING = Path(__file__).parents[2] / "packaging"
@@ -106,7 +106,7 @@ def test_completion_without_a_command_has_the_options_of_mount() -> None:
 def test_completion_has_files_and_runtimes() -> None:
     assert _completed("--disable-files", "") == list(FILES)
     assert _completed("--disable-files", "=", "/sys") == ["/sys/devices/system/cpu"]
-    assert _completed("install", "") == list(RUNTIMES)
+    assert _completed("install", "") == [*RUNTIMES, *PRINTED]
     assert _completed("uninstall", "lx") == ["lxc"]
     assert set(_completed("explain", "1", "")) == {
         Path(file.path).name for file in VIRTUAL_FILES if file.path.count("/") == 1
