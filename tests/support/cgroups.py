@@ -77,13 +77,14 @@ class TestCgroup:
         for directory in self.directories():
             (directory / "cgroup.procs").write_text(str(pid))
 
-    def make_child(self, name: str) -> "TestCgroup":
+    def make_child(self, name: str, *, pass_on: bool = True) -> "TestCgroup":
         """A cgroup below this one; it goes when this one goes.
 
-        On v2 the controllers are passed on, so this one must hold no process.
+        Args:
+          pass_on: on v2, the controllers too; then this one must hold no process.
         """
         for hierarchy in hierarchies():
-            if hierarchy.is_v2:
+            if hierarchy.is_v2 and pass_on:
                 _pass_on(hierarchy.mountpoint / self.path, hierarchy.controllers)
         child = TestCgroup(f"{self.path}/{name}")
         child._make()
@@ -117,6 +118,11 @@ def unused_controllers() -> list[str]:
     lines = Path("/proc/cgroups").read_text().splitlines()[1:]
     rows = (line.split() for line in lines)  # name, hierarchy, cgroups, enabled
     return [name for name, hierarchy, _, enabled in rows if enabled == "1" and hierarchy == "0"]
+
+
+def is_v2(controller: str) -> bool:
+    """Whether `controller` is at work in the unified hierarchy here."""
+    return _hierarchy_of(controller).is_v2
 
 
 @contextmanager
