@@ -61,6 +61,13 @@ def tree(pair: Pair, container: Container) -> Tree:
     return Tree(pair, container, real)
 
 
+@pytest.fixture
+def unmounted(lxcfs: Peer) -> Iterator[Container]:
+    """As `container`, in the host's mount namespace: it sees daemons that are started later."""
+    with own_container("unmounted") as one:
+        yield one
+
+
 @pytest.fixture(scope="module")
 def reader(daemon: Daemon, lxcfs: Peer) -> Iterator[Container]:
     """As `container`, for tests that change nothing of it."""

@@ -10,7 +10,7 @@ from tests.differential import inside
 from tests.differential.pair import Pair
 from tests.differential.tree import Tree
 from tests.support import agent
-from tests.support.cgroups import hierarchies
+from tests.support.cgroups import hierarchies, own_cgroup
 from tests.support.container import Container, running_agent
 from tests.support.waiting import wait_until
 
@@ -22,6 +22,15 @@ def test_v2_is_there_too(pair: Pair, container: Container) -> None:
 
     assert set(ours) == legacy | unified
     assert set(theirs) == {name.partition(",")[0] for name in legacy}
+
+
+def test_what_one_has_seen_the_next_does_not(tree: Tree) -> None:
+    """lxcfs has the kernel remember for 0.5 s what it has told anybody."""
+    with own_cgroup("other") as other:
+        for path in tree.paths(f"/{other.path}"):
+            os.stat(path)
+
+        assert tree.outcomes(os.stat, f"/{other.path}") == ("ENOENT", "done")
 
 
 def test_an_empty_file_can_be_read(tree: Tree) -> None:

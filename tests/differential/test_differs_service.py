@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.differential import inside
 from tests.differential.pair import CPUS, Pair
 from tests.differential.peer import Peer, running_lxcfs
 from tests.support import agent
+from tests.support.cgroups import is_v2
 from tests.support.container import Container
 from tests.support.daemon import running_daemon
-from tests.support.proc import parse_processors
+from tests.support.proc import parse_cpu_lines, parse_processors
 from tests.support.waiting import wait_until
 
 _ALL = os.cpu_count() or 1
@@ -64,6 +66,44 @@ def test_with_views_switched_off_everything_is_the_host_s(
         lambda: alone.outcomes(container, os.stat, f"{CPUS}/online").theirs == "EIO",
         f"{theirs} is an error",
     )
+
+
+def test_cpu_time_goes_on_when_the_service_is_restarted(lxcfs: Peer, unmounted: Container) -> None:
+    with running_daemon(label="restarted") as daemon:
+        with running_lxcfs("--enable-cfs") as peer:
+            Pair(daemon, peer).in_turn(unmounted, "proc/stat")
+            unmounted.call(inside.burn, 0.3)
+            before = _cpu_lines(Pair(daemon, peer), unmounted)
+        daemon.stop()
+        with daemon.restarted() as again, running_lxcfs("--enable-cfs") as peer:
+            after = _cpu_lines(Pair(again, peer), unmounted)
+
+    assert all(old <= new for old, new in zip(before[0], after[0], strict=True))
+    if not is_v2("cpu"):  # there it has the host's
+        assert sum(after[1]) == 0 < sum(before[1])
+
+
+def _cpu_lines(pair: Pair, container: Container) -> list[list[int]]:
+    ours, theirs, _ = pair.in_turn(container, "proc/stat")
+    return [parse_cpu_lines(text)["cpu"] for text in (ours, theirs)]
+
+
+def test_a_second_one_does_not_take_the_pidfile_away(alone: Pair, tmp_path: Path) -> None:
+    ours, theirs = (
+        mount.parent / "pid" for mount in (alone.daemon.mountpoint, alone.peer.mountpoint)
+    )
+    commands = {
+        ours: [sys.executable, "-m", "lxcfs_py", "--runtime-dir", str(tmp_path), "--pidfile"],
+        theirs: ["lxcfs", "-f", "-p"],
+    }
+    for pidfile, words in commands.items():
+        before = pidfile.read_text()
+        done = subprocess.run([*words, str(pidfile), str(tmp_path)], capture_output=True)
+
+        assert done.returncode != 0
+        if pidfile == ours:
+            assert pidfile.read_text() == before
+    assert not theirs.exists()
 
 
 def test_asking_for_help_is_no_error(lxcfs: Peer) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.differential import inside
 from tests.differential.tree import Tree
 from tests.support import agent
-from tests.support.cgroups import own_cgroup
+from tests.support.cgroups import remove_cgroup
 from tests.support.container import Container, own_container
 
 _FIRST_ID = 100_000
@@ -47,10 +47,15 @@ _TOUCHES: dict[str, tuple[Callable[..., object], str, tuple[object, ...]]] = {
 
 @pytest.mark.parametrize("touch", _TOUCHES)
 def test_what_is_another_s_is_not_there(tree: Tree, touch: str) -> None:
+    """Also where its name begins with one's own."""
     function, below, arguments = _TOUCHES[touch]
-    with own_cgroup("other") as other:
-        outcomes = tree.outcomes(function, f"/{other.path}{below}", *arguments)
-        assert outcomes == ("ENOENT", "ENOENT")
+    for name in (f"{tree.container.cgroup.path}b", f"lxcfs-py-test-{os.getpid()}-other"):
+        (tree.real / name).mkdir()
+        try:
+            outcomes = tree.outcomes(function, f"/{name}{below}", *arguments)
+            assert outcomes == ("ENOENT", "ENOENT")
+        finally:
+            remove_cgroup(tree.real / name)
 
 
 def test_above_it_nothing_is_made_or_removed(tree: Tree) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from tests.differential import inside
 from tests.differential.agreement import check_cpus, check_uptime
-from tests.differential.pair import Pair
+from tests.differential.pair import CPUS, Pair
+from tests.differential.peer import Peer
 from tests.support.cgroups import is_v2
 from tests.support.container import Container
-from tests.support.proc import parse_cpu_lines
+from tests.support.daemon import running_daemon
+from tests.support.proc import parse_cpu_lines, parse_processors
 from tests.support.waiting import wait_until
 
 _ALL = os.cpu_count() or 1
@@ -40,6 +42,22 @@ def test_how_many_cpus(
         container.cgroup.limit_cpus(cpuset)
 
     check_cpus(pair, container, count)
+
+
+def test_numbers_when_they_are_compact(lxcfs: Peer, unmounted: Container) -> None:
+    """With the option for lxcfs' numbers, everything is as it is there."""
+    with running_daemon("--cpu-numbering", "compact", label="compact") as daemon:
+        pair = Pair(daemon, lxcfs)
+        for cpuset in (f"{_ALL - 1}", f"0-{_ALL - 1}"):
+            unmounted.cgroup.limit_cpus(cpuset)
+            cpuinfo = pair.read(unmounted, "proc/cpuinfo")
+            online = pair.read(unmounted, f"{CPUS}/online")
+            stat = [parse_cpu_lines(text) for text in pair.in_turn(unmounted, "proc/stat")]
+
+            assert parse_processors(cpuinfo.ours) == parse_processors(cpuinfo.theirs)
+            assert online.ours == online.theirs
+            if not is_v2("cpu"):  # there the numbers are the host's
+                assert list(stat[0]) == list(stat[1])
 
 
 def test_a_quota_that_changes(pair: Pair, container: Container) -> None:

@@ -8,9 +8,11 @@ import pytest
 from tests.differential import inside
 from tests.differential.agreement import check_meminfo, check_swaps
 from tests.differential.pair import Pair
+from tests.differential.peer import Peer, running_lxcfs
 from tests.differential.swap import limit_swap, use_swap
 from tests.support.cgroups import own_cgroup
 from tests.support.container import Agent, Container, running_container
+from tests.support.daemon import running_daemon
 from tests.support.proc import parse_meminfo
 
 _MIB = 1 << 20
@@ -67,6 +69,16 @@ def test_swap_that_is_used(pair: Pair, container: Container) -> None:
     assert parse_meminfo(pair.read(container, "proc/meminfo").ours)["SwapFree"] > 0
     check_meminfo(pair, container)
     check_swaps(pair, container)
+
+
+def test_swap_that_is_switched_off(lxcfs: Peer, unmounted: Container) -> None:
+    unmounted.cgroup.limit_memory(256 * _MIB)
+    with running_daemon("-u", label="no-swap") as daemon, running_lxcfs("-u") as peer:
+        pair = Pair(daemon, peer)
+
+        assert check_meminfo(pair, unmounted)["SwapTotal"] == 0
+        for text in pair.read(unmounted, "proc/swaps"):
+            assert len(text.splitlines()) == 1
 
 
 def test_a_soft_limit_is_none(pair: Pair, container: Container) -> None:
