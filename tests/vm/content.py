@@ -17,7 +17,7 @@ def make_content(target: Path, release: str, selection: Sequence[str]) -> None:
     with tarfile.open(target, "w") as tar:
         for name in ("tests", "pyproject.toml"):
             tar.add(REPOSITORY / name, name, filter=_without_caches)
-        tar.add(test_tools(release), "tools", filter=_without_caches)
+        tar.add(test_tools(release), "tools")  # compiled, which takes a while in there
         tar.add(packaged, f"package/{packaged.name}")
         lines = "\n".join(selection).encode()
         entry = tarfile.TarInfo("selection")

@@ -22,18 +22,11 @@ from tests.vm.image import Image
 SWAP_BYTES = 512 << 20
 DATA_BYTES = 256 << 20
 
+# setpriv: it does not outlive whoever started it, however that one ends.
 # cx16: qemu 7.2 spoils the flags around cmpxchg16b, and Linux 6.12 panics of it within seconds.
 _QEMU = (
-    *(
-        "nice",
-        "-n",
-        "5",
-        "qemu-system-x86_64",
-        "-M",
-        "pc,graphics=off",
-        "-accel",
-        "tcg,thread=multi",
-    ),
+    *("setpriv", "--pdeathsig", "KILL", "nice", "-n", "5"),
+    *("qemu-system-x86_64", "-M", "pc,graphics=off", "-accel", "tcg,thread=multi"),
     *("-cpu", "max,-cx16", "-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config"),
     *("-display", "none", "-no-reboot", "-net", "none"),
 )

@@ -1,0 +1,1 @@
+"""What is tested in machines alone: the installed package, and every controller of cgroup v2."""
