@@ -25,7 +25,6 @@ _NOTES = (
     ("age", "the boot-time clock - field 22 of /proc/{pid}/stat, the start of its init"),
     ("load.", "kept by the daemon: a step every 5 s, over the threads listed below there"),
     ("threads.", "the threads listed below there"),
-    ("memory.swap.current", "on cgroup v1 less memory.usage_in_bytes"),
 )
 _COUNTERS = "the daemon's counters: user and system by what it has grown, "
 _IDLE = "idle by cpus.capacity x time - used"
@@ -44,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     who = whom(arguments.who)
     paths = paths_called(arguments.file, daemon.ask(FILES)["files"])
     answers = [_ask(daemon, who, path) for path in paths]
-    bound = _not_bound(daemon, answers[0].pid)
+    # Others of the container may see other mounts than the process that was named.
+    bound = _not_bound(daemon, who if isinstance(who, int) else answers[0].pid)
     if arguments.json:
         show_json([_for_json(answer, bound) for answer in answers])
     else:
@@ -91,14 +91,16 @@ def origins(answer: Explained) -> list[tuple[str, Value, Origin, str]]:
     for term in named:
         if term in answer.terms:
             origin = origin_of(term, answer.file, reads) or Origin("-", "")
-            note = "; ".join(filter(None, (origin.note, _note(term, answer.pid))))
+            note = "; ".join(filter(None, (origin.note, _note(term, origin, answer.pid))))
             found.append(
                 (term, answer.terms[term], origin._replace(note=note), times.get(origin.path, ""))
             )
     return found
 
 
-def _note(term: str, pid: int) -> str:
+def _note(term: str, origin: Origin, pid: int) -> str:
+    if origin.path.endswith("memory.memsw.usage_in_bytes"):
+        return "less memory.usage_in_bytes"
     if term.startswith("cpu") and not term.startswith("cpus."):
         return _COUNTERS + _IDLE
     return next((note.format(pid=pid) for begin, note in _NOTES if term.startswith(begin)), "")

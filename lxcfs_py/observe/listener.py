@@ -122,7 +122,7 @@ async def _answer(line: bytes, answer: Answer) -> Json:
     except (ValueError, RecursionError):
         return {"error": "a question is one line of JSON"}
     except OSError as error:
-        return {"error": f"the container cannot be read: {error}"}
+        return {"error": f"its cgroup cannot be read, it is shown the last or the host's: {error}"}
     except Exception:
         _log.exception("a question failed: %r", line)
         return {"error": "the daemon failed at this question: see its log"}
