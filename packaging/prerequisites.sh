@@ -29,9 +29,13 @@ prepare() {
         shift
         # The peers to compare with, container tools, what looks at processes, what makes packages,
         # and machines.
-        install_packages "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
-            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs \
-            podman crun runc docker.io containerd
+        set -- "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
+            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs
+        # Debian's engines would push aside those from elsewhere.
+        for engine in podman crun runc containerd dockerd:docker.io; do
+            command -v "${engine%:*}" >/dev/null || set -- "$@" "${engine#*:}"
+        done
+        install_packages "$@"
         make_venv '.[test]'
         ;;
     esac
