@@ -67,7 +67,7 @@ def test_an_empty_file_changes_nothing(file: Path) -> None:
         ("disable-files = '/proc/swaps'", ":1: disable-files: .*: a list is allowed: .*"),
         ("exempt-cgroups = [1]", r":1: exempt-cgroups: \[1\]: a list is allowed: .*"),
         ("exempt-cgroups = ['lxc']", ":1: exempt-cgroups: .*: a path that begins with / .*"),
-        ("metrics = '0.0.0.0:80'", ":1: metrics: .*: only this machine may ask: .*"),
+        ("metrics = '0.0.0.0:80'", ':1: metrics: "0.0.0.0:80": only this machine may ask: .*'),
         ("strict = true\nstrict true", ":2: not TOML: .*"),
         ("strict = true\nstrict = true", ":2: not TOML: .*"),
         ("\nstrict =\n", ":2: not TOML: .*"),

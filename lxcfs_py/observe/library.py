@@ -15,7 +15,7 @@ def check_metrics(place: str) -> None:
     try:
         parse_place(place)
     except ValueError as error:
-        raise CannotRun(f"--metrics: {error}") from error
+        raise CannotRun(f"--metrics {place}: {error}") from error
     if importlib.util.find_spec("prometheus_client") is None:
         raise CannotRun(
             "--metrics needs the Python package prometheus-client: "

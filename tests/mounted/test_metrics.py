@@ -292,7 +292,7 @@ def test_others_on_the_network_are_never_offered_them() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
 
     line = "0.0.0.0:9101: only this machine may ask: 127.0.0.1, ::1 or unix:PATH"
-    assert (done.returncode, done.stderr) == (1, f"lxcfs-py: --metrics: {line}\n")
+    assert (done.returncode, done.stderr) == (1, f"lxcfs-py: --metrics {line}\n")
 
 
 def test_counting_takes_no_system_call(
