@@ -55,12 +55,9 @@ class _Namespace(Container):
         self._namespace = namespace
         self._membership_file = membership
         self._started = key.number / USER_HZ
-        machine.descriptors.count += 2
-
-    @property
-    def subject(self) -> Subject:
+        self.subject = subject(key.pid, key.number)
         """The init."""
-        return subject(self.key.pid, self.key.number)
+        machine.descriptors.count += 2
 
     def follow(self) -> None:
         self._moved_to(os.pread(self._membership_file, _READ_SIZE, 0))

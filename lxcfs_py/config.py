@@ -5,11 +5,9 @@ wrong in it is said with file, line and key, and then nothing of it holds.
 """
 
 import argparse
-import difflib
 import json
 import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from lxcfs_py.errors import CannotRun
@@ -90,13 +88,16 @@ def read(path: str) -> Mapping[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        values = tomllib.loads(text)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise CannotRun(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CannotRun(f"{path}: not UTF-8, at byte {error.start}") from error
+    import tomllib  # 0.9 MB, for as long as the daemon runs, and most have no such file
+
+    try:
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CannotRun(f"{path}{_in_front(str(error), text)}") from error
     faults = [
@@ -130,7 +131,7 @@ def _line_of(key: str, text: str) -> int:
 def _faults(key: str, value: object) -> Iterator[str]:
     keys = [name.replace("_", "-") for name in SPECS]
     if key not in keys:
-        (near,) = difflib.get_close_matches(key, keys, 1) or [""]
+        near = _nearest(key, keys)
         yield "no such option" + (f": did you mean {near}?" if near else f": {in_words(keys)}")
         return
     name = key.replace("-", "_")
@@ -156,8 +157,14 @@ def _value_faults(spec: Spec, default: object, value: object) -> Iterator[str]:
 def _word_faults(spec: Spec, word: str) -> Iterator[str]:
     why = fault(spec.choices, word)
     if why:
-        near = difflib.get_close_matches(word, spec.choices.words, 1)
-        yield f"{_shown(word)}: {why}" + (f"; did you mean {near[0]}?" if near else "")
+        near = _nearest(word, spec.choices.words)
+        yield f"{_shown(word)}: {why}" + (f"; did you mean {near}?" if near else "")
+
+
+def _nearest(word: str, words: Collection[str]) -> str:
+    import difflib  # only for whoever has mistyped one
+
+    return next(iter(difflib.get_close_matches(word, list(words), 1)), "")
 
 
 def _shown(value: object) -> str:
