@@ -30,9 +30,10 @@ prepare() {
         # The peers to compare with, container tools, what looks at processes, what makes packages,
         # and machines.
         set -- "$@" lxc uidmap lxcfs mmdebstrap busybox-static strace shellcheck psmisc \
-            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs
+            util-linux patch dpkg-dev debhelper lintian groff-base qemu-system-x86 cpio e2fsprogs \
+            systemd-container
         # Debian's engines would push aside those from elsewhere.
-        for engine in podman crun runc containerd dockerd:docker.io; do
+        for engine in podman crun runc containerd dockerd:docker.io docker-compose; do
             command -v "${engine%:*}" >/dev/null || set -- "$@" "${engine#*:}"
         done
         install_packages "$@"

@@ -6,7 +6,10 @@ from tests.lxc.rootfs import DEBIAN, mmdebstrap
 from tests.support.cache import cached
 
 # Docker 26 knows CDI; the hook is in Python; grpcio: what speaks to containerd as Kubernetes does.
-_ENGINES = "docker.io,docker-cli,containerd,runc,crun,podman,python3,python3-grpcio"
+_ENGINES = (
+    "docker.io,docker-cli,docker-compose,containerd,runc,crun,podman,systemd-container,"
+    "python3,python3-grpcio"
+)
 
 
 def debian_13() -> Path:

@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 MEMORY = 256
 """MiB that a container may have, unless it is told otherwise."""
 
-_IMAGE = "lxcfs-py-test"
+IMAGE = "lxcfs-py-test"
 # Nothing of the machine's network is changed.
 _NO_NETWORK = ("--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false")
 
@@ -43,7 +43,7 @@ class Docker:
         root = make_root(self._machine.directory / "image")
         tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
         subprocess.run(
-            self.client("import", "-", _IMAGE), stdin=tar.stdout, capture_output=True, check=True
+            self.client("import", "-", IMAGE), stdin=tar.stdout, capture_output=True, check=True
         )
         tar.communicate()
 
@@ -51,7 +51,7 @@ class Docker:
     def running(self, *options: str) -> Iterator[Shell]:
         """A container: 256 MiB, CPU 0."""
         words = ("-m", f"{MEMORY}m", "--cpuset-cpus", "0", *options)
-        command = self.client("run", "--rm", "-i", "--network=none", *words, _IMAGE, "sh")
+        command = self.client("run", "--rm", "-i", "--network=none", *words, IMAGE, "sh")
         with shell(command, self._machine.directory / f"errors-{next(self._numbers)}") as found:
             yield found
 

@@ -4,10 +4,14 @@ import shutil
 
 import pytest
 
+_PACKAGES = (
+    "podman, crun, runc, docker.io, docker-compose, containerd, systemd-container, lxc, uidmap,"
+    " util-linux, mmdebstrap"
+)
+
 
 def need(*programs: str) -> None:
     """Skip without these."""
     missing = [name for name in programs if shutil.which(name) is None]
     if missing:
-        packages = "podman, crun, runc, docker.io, containerd and mmdebstrap"
-        pytest.skip(f"needs {', '.join(missing)} (packages {packages})")
+        pytest.skip(f"needs {', '.join(missing)} (of the packages {_PACKAGES})")

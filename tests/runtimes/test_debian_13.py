@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtimes.compose import Compose, check_volumes, printed_for
 from tests.runtimes.containerd import running_containerd
 from tests.runtimes.docker import MEMORY, running_docker
 from tests.runtimes.machine import Machine
+from tests.runtimes.nspawn import Nspawn, check_machine
 from tests.runtimes.podman import Podman
 from tests.runtimes.views import check_a_kill_goes_unnoticed, check_nothing_shown, check_views
 from tests.support.cgroups import TestCgroup
@@ -56,6 +58,30 @@ def test_podman(debian_13: Machine, cgroup: str, daemon: Daemon, runtime: str) -
         check_views(container, daemon, MEMORY)
     with podman.running() as container:
         check_nothing_shown(container)
+
+
+@pytest.mark.parametrize("private_users", [False, True])
+def test_nspawn(debian_13: Machine, cgroup: str, daemon: Daemon, private_users: bool) -> None:
+    TestCgroup(cgroup).limit_memory(MEMORY << 20)
+    TestCgroup(cgroup).limit_cpus("0")
+    nspawn = Nspawn(debian_13, TestCgroup(cgroup), private_users=private_users)
+    nspawn.install(daemon)
+
+    with nspawn.running() as container:
+        check_machine(container, daemon, MEMORY)
+
+
+def test_compose(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
+    """Compose 2, as printed."""
+    with running_docker(debian_13, cgroup) as docker:
+        compose = Compose(debian_13, docker, printed_for(daemon.mountpoint))
+        with compose.running() as container:
+            check_volumes(container, MEMORY)
+
+        away = debian_13.directory / "away"
+        started = Compose(debian_13, docker, printed_for(away)).start()
+        assert started.returncode != 0
+        assert not away.exists()
 
 
 def test_containerd(debian_13: Machine, cgroup: str, daemon: Daemon) -> None:
