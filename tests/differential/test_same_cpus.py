@@ -107,7 +107,8 @@ def test_its_load(pair: Pair, container: Container) -> None:
 
     ours, theirs = wait_until(both_have_sampled, "both say a load", 15)
 
-    # One of them may be a step of three threads, or sometimes four, ahead of the other.
-    assert ours == pytest.approx(theirs, abs=0.35)
+    # One of them may be a step ahead, and each may have caught the process that asks (a step of
+    # three threads is 0.24, two of four 0.62).
+    assert ours == pytest.approx(theirs, abs=0.45)
     counts = [text.split()[3].split(b"/")[1] for text in pair.in_turn(container, "proc/loadavg")]
     assert counts[0] == counts[1]
