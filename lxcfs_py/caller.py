@@ -153,33 +153,21 @@ class Containers:
         self._by_namespace: dict[str, _Namespace] = {}
         self._by_subject: dict[Subject, _Namespace] = {}
         self._by_membership: dict[bytes, _HostCgroups] = {}
-        # The threads of containers that have asked in this moment: it takes 4 us to look.
-        self._threads: dict[int, Subject] = {}
-        self._threads_of = 0.0
 
     def subject_of(self, thread: int) -> Subject:
         """Whose cgroups decide what a thread sees: HOST if it has ended, or cannot be seen."""
         if not thread:
             return HOST
-        moment = self._machine.host.moment()
-        if moment != self._threads_of:
-            # A thread does not leave its pid namespace, and its number is not another's so soon.
-            self._threads_of = moment
-            self._threads.clear()
-        who = self._threads.get(thread)
-        return self._look_at(thread) if who is None else who
-
-    def _look_at(self, thread: int) -> Subject:
+        # Nothing of this is kept, not even for a moment (it takes 4 us): where process numbers have
+        # run short, a thread's may be another container's at once.
         try:
             namespace = _namespace_of(thread)
             if namespace == self._own_namespace:
                 return self._host_process(thread)
             known = self._by_namespace.get(namespace)
-            who = (known or self._admit(thread, namespace)).subject
+            return (known or self._admit(thread, namespace)).subject
         except OSError:
             return HOST
-        self._threads[thread] = who
-        return who
 
     def _host_process(self, thread: int) -> Subject:
         membership = read_file(f"/proc/{thread}/cgroup")

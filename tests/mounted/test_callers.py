@@ -19,6 +19,7 @@ from tests.support.container import (
     running_container,
 )
 from tests.support.daemon import Daemon
+from tests.support.numbers import read_as
 from tests.support.proc import parse_meminfo, parse_processors, parse_uptime, read_again
 from tests.support.waiting import wait_until
 
@@ -177,6 +178,18 @@ def host() -> Iterator[Agent]:
     """A process in the root of every hierarchy."""
     with running_agent(_THE_ROOT) as agent_of_host:
         yield agent_of_host
+
+
+def test_a_number_may_be_another_container_s_at_once(daemon: Daemon, container: Container) -> None:
+    """As where a machine has nearly run out of process numbers."""
+    with own_container("second", files=daemon.mountpoint) as second:
+        container.cgroup.limit_memory(96 * _MIB)
+        second.cgroup.limit_memory(80 * _MIB)
+        pid_max = int(Path("/proc/sys/kernel/pid_max").read_text())
+        number = next(n for n in range(pid_max - 1, 0, -1) if not Path(f"/proc/{n}").exists())
+        for _ in range(20):
+            assert _total(container.call(read_as, number, "/proc/meminfo")) == 96
+            assert _total(second.call(read_as, number, "/proc/meminfo")) == 80
 
 
 @pytest.mark.parametrize(
