@@ -80,7 +80,9 @@ def test_only_the_directory_above_the_mount_is_shared_with_the_node(
     shared = [mount["mountPath"] for mount in mounts if "mountPropagation" in mount]
 
     assert shared == ["/run/lxcfs-py"]
-    assert pod["containers"][0]["command"][-1] == "/run/lxcfs-py/view"
+    assert pod["containers"][0]["command"][-1].endswith(
+        " --runtime-dir /run/lxcfs-py /run/lxcfs-py/view"
+    )
 
 
 def test_the_options_are_filled_in(capsys: pytest.CaptureFixture[str]) -> None:
