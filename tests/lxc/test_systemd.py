@@ -267,6 +267,49 @@ def test_a_systemd_container_in_a_systemd_container(place: Place, daemon: Daemon
             assert inner.run("cat", "/proc/meminfo").split()[1] == str(256 << 10)
 
 
+# -- on a host with cgroup2 alone -----------------------------------------------------------------
+
+
+@pytest.fixture
+def cgroup2_alone() -> None:
+    if not all(hierarchy.is_v2 for hierarchy in hierarchies()):
+        pytest.skip("needs a host with cgroup2 alone; this one has v1 hierarchies")
+
+
+@pytest.mark.usefixtures("cgroup2_alone")
+def test_on_cgroup2_alone_a_privileged_container_mounts_it_itself(
+    place: Place, daemon: Daemon
+) -> None:
+    """Without a cgroup namespace. systemd believes in cgroup2 only from the kernel."""
+    container = place.systemd_privileged_without_cgroup_namespace(daemon.mountpoint)
+    with container.running():
+        _wait_until_running(container)
+
+        assert _cgroup_mounts(container) == {("/sys/fs/cgroup", "cgroup2")}
+        path = _show(container, "dbus.service", "ControlGroup")
+        assert path == f"/lxc.payload.{container.name}/system.slice/dbus.service"
+        assert container.run("cat", "/proc/meminfo").split()[1] == str(512 << 10)
+
+
+@pytest.mark.usefixtures("cgroup2_alone")
+def test_on_cgroup2_alone_an_unprivileged_container_has_its_branch(
+    place: Place, daemon: Daemon
+) -> None:
+    """Without a cgroup namespace, and without systemd, which would refuse it."""
+    keep = "lxc.namespace.keep = cgroup"
+    with place.unprivileged(daemon.mountpoint, keep).running() as container:
+        payload = f"/sys/fs/cgroup/lxc.payload.{container.name}"
+
+        assert _cgroup_mounts(container) == {("/sys/fs/cgroup", "fuse.lxcfs")}
+        listed = container.run("ls", "-F", "/sys/fs/cgroup").split()
+        assert listed == [f"lxc.payload.{container.name}/"]
+        assert container.run("cat", f"{payload}/memory.max") == f"{256 << 20}\n"
+        assert _errno(container, f"echo max > {payload}/memory.max") == "Permission denied"
+        move = f"mkdir {payload}/own && echo $$ > {payload}/own/cgroup.procs"
+        own = container.run("sh", "-c", f"{move} && cat /proc/self/cgroup")
+        assert own.endswith(f"/lxc.payload.{container.name}/own\n")
+
+
 # -- beside lxcfs ---------------------------------------------------------------------------------
 
 
