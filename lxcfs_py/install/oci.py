@@ -1,12 +1,13 @@
 """What all OCI runtimes run: the hook, and for those without hook settings a runtime in between."""
 
-import os
+import subprocess
 from pathlib import Path
 
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.install.changes import PROGRAMS, OwnFile, Settings, content_of
 
 HOOK = f"{PROGRAMS}/oci-hook"
+_PYTHON = ("/usr/bin/python3", "-IS")  # as its first line says
 WRAPPER = f"{PROGRAMS}/oci-runtime"
 
 
@@ -21,10 +22,18 @@ def wrapper(settings: Settings) -> OwnFile:
 
 
 def check(root: Path, settings: Settings) -> None:
-    """Programs that cannot be executed would keep every container from starting.
+    """A hook that cannot be executed would keep every container from starting: try it.
 
     Raises:
-      CannotRun: what executes them is not there.
+      CannotRun: there is no Python for it, or an old one.
     """
-    if root == Path("/") and not os.access("/usr/bin/python3", os.X_OK):
-        raise CannotRun("/usr/bin/python3: not there, and the hook is a program of it; install it")
+    if root != Path("/"):
+        return  # the machine that it is for is another
+    program = [*_PYTHON, "-c", hook(settings).content.decode()]  # without a mount point: nothing
+    try:
+        done = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except OSError as error:
+        raise CannotRun(f"{_PYTHON[0]}: {error.strerror}; the hook needs it: install it") from error
+    if done.returncode != 0:
+        reason = (done.stderr.splitlines() or ["no reason given"])[-1]
+        raise CannotRun(f"{_PYTHON[0]}: cannot execute the hook ({reason}); it needs Python 3.9")

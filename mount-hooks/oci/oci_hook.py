@@ -25,8 +25,11 @@ try:
     import _json  # of `json`, what is written in C: 10 ms less
     import ctypes
     import select
-except ImportError as missing:  # as in Debian's python3-minimal
-    os.write(2, f"lxcfs-py: {missing}\n".encode())
+
+    _libc = ctypes.CDLL(None, use_errno=True)
+    _libc.syscall.restype = ctypes.c_long
+except Exception as error:  # Debian's python3-minimal has no ctypes
+    os.write(2, f"lxcfs-py: {error}\n".encode())
     os._exit(0)
 
 _ANSWER_MAX = 5
@@ -54,6 +57,7 @@ _RESOLVE_IN_ROOT = 0x10
 _MOUNT_ATTR_RDONLY = 0x1
 _MOUNT_ATTR_SAFE = 0x2 | 0x4 | 0x8  # nosuid, nodev, noexec
 _MS_PRIVATE = 0x40000
+_CLONE_NEWNS = 0x00020000
 _FUSE_SUPER_MAGIC = 0x65735546
 
 
@@ -63,14 +67,6 @@ class _Json:
     strict = True
     object_hook = object_pairs_hook = None
     parse_float, parse_int, parse_constant = float, int, float
-
-
-_scan = _json.make_scanner(_Json)  # type: ignore[arg-type]  # it takes whatever has these names
-
-_CLONE_NEWNS = 0x00020000
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
 
 
 class _Skipped(Exception):
@@ -205,8 +201,9 @@ def _read_json(file: int, limit: int) -> object:
         if len(text) > limit:
             raise ValueError(f"more than {limit >> 20} MiB")
     try:
+        scan = _json.make_scanner(_Json)  # type: ignore[arg-type]  # whatever has these names
         value: object
-        value, _ = _scan(text.decode().lstrip(), 0)
+        value, _ = scan(text.decode().lstrip(), 0)
     except (ValueError, StopIteration, RecursionError, SystemError) as error:
         # SystemError: it would complain by json.decoder, and does not find that.
         raise ValueError("not JSON") from error
@@ -261,7 +258,7 @@ def _in_time(served: str) -> str:
         return f"{served}: no answer within {_ANSWER_MAX} s"
     text = os.read(reading, 4096).decode(errors="replace")
     os.waitpid(child, 0)
-    return text[1:] if text else "killed: the container's memory limit is too tight for a hook"
+    return text[1:] if text else f"{served}: killed before it was done"
 
 
 def _say(text: str) -> None:
