@@ -63,6 +63,8 @@ class Birth(_Message):
     holds FUSE_INIT, and the worker's channel."""
 
     host_text_only: bool
+    after_hanging: bool = False
+    """The last worker did not answer any more."""
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,8 @@ class _Supervisor:
         """FUSE_INIT has been answered."""
         self._announced = False
         self._pace = Pace()
+        self._after_hanging = False
+        """The last worker was ended because it did not answer any more."""
         self._begin_at: float | None = None
         """When a template or a worker is due, if one is missing."""
         self._replay = False
@@ -167,7 +169,8 @@ class _Supervisor:
         if not self._current.has_template:
             self._current.start_template()
         if self._current.worker is None:
-            self._current.bear(Birth(self._host_text_only))
+            self._current.bear(Birth(self._host_text_only, self._after_hanging))
+            self._after_hanging = False
             self._current.let_go(self._keepsakes, replay=self._replay)
 
     def _toggle(self) -> None:
@@ -387,6 +390,7 @@ class _Supervisor:
         worker = self._current.worker
         if worker is not None and worker.serves and now - worker.heard_at > _SILENCE_MAX:
             _log.error("the worker has not answered for %.0f s: ending it", _SILENCE_MAX)
+            self._after_hanging = True
             worker.heard_at = now
             kill(worker.pid)
         if self._next is not None and now - self._next.started_at > _LOADING_MAX:

@@ -21,6 +21,7 @@ from lxcfs_py.syscalls import PR_SET_PDEATHSIG, prctl
 _log = logging.getLogger(__name__)
 
 _DESCRIPTORS = 3
+_ENDING_MAX = 1.0  # seconds
 
 
 def main(channel_descriptor: int, arguments: list[str]) -> int:
@@ -50,6 +51,8 @@ class _Nursery:
         self._channel = channel
         self._prepared = prepared
         self._workers: dict[int, int] = {}
+        self._crashed = False
+        """The last one that ended was not killed from outside."""
         self._poll = select.poll()
 
     def run(self) -> int:
@@ -66,10 +69,13 @@ class _Nursery:
                 self._make(Birth.from_message(message), descriptors)
 
     def _make(self, birth: Birth, descriptors: list[int]) -> None:
+        for pidfd in list(self._workers):  # it has let go of its channel: how does it end?
+            if select.select([pidfd], [], [], _ENDING_MAX)[0]:
+                self._reap(pidfd)
         pid = os.fork()
         if pid == 0:
             self._channel.close()
-            os._exit(_run(self._prepared, birth, descriptors))
+            os._exit(_run(self._prepared, birth, descriptors, crashed=self._crashed))
         for descriptor in descriptors:
             os.close(descriptor)
         pidfd = os.pidfd_open(pid)
@@ -81,16 +87,17 @@ class _Nursery:
         os.close(pidfd)
         pid = self._workers.pop(pidfd)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self._crashed = status not in (0, -signal.SIGKILL)
         if status:
             how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
             _log.error("worker %d ended by %s", pid, how)
 
 
-def _run(prepared: Prepared, birth: Birth, descriptors: list[int]) -> int:
+def _run(prepared: Prepared, birth: Birth, descriptors: list[int], *, crashed: bool) -> int:
     """A worker's life, in its own process."""
     try:
         connection, init, channel = descriptors
-        work(prepared, birth, connection, init, Channel.from_descriptor(channel))
+        work(prepared, birth, connection, init, Channel.from_descriptor(channel), crashed=crashed)
     except BaseException:
         _log.exception("worker %d failed", os.getpid())
         return 1

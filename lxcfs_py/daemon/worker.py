@@ -120,6 +120,8 @@ class _Requests(NamedTuple):
     """FUSE_INIT, which the kernel sends but once."""
     replay: bool
     """The one that the last worker had in hand it does not send again."""
+    is_blamed: bool
+    """The last worker crashed or hung."""
 
 
 class _Keeper:
@@ -139,9 +141,18 @@ class _Keeper:
 
 
 def work(
-    prepared: Prepared, birth: Birth, connection: int, init_socket: int, channel: Channel
+    prepared: Prepared,
+    birth: Birth,
+    connection: int,
+    init_socket: int,
+    channel: Channel,
+    *,
+    crashed: bool,
 ) -> None:
-    """Serve from when the supervisor says so until it says stop, or the connection ends."""
+    """Serve from when the supervisor says so until it says stop, or the connection ends.
+
+    `crashed`: the last worker did.
+    """
     descriptors_max = _raise_descriptor_limit() // 2
     channel.send(b"%s %d" % (PREPARED, os.getpid()))
     host_text_only = birth.host_text_only
@@ -172,7 +183,7 @@ def work(
     )
     containers.restore()
     init, _ = Channel.from_descriptor(init_socket).receive()
-    requests = _Requests(connection, init, replay)
+    requests = _Requests(connection, init, replay, crashed or birth.after_hanging)
     trio.run(_serve, prepared, host_text_only, containers, requests, channel, inherited)
 
 
@@ -243,7 +254,7 @@ async def _serve(
             requests.connection,
             ours,
             operations,
-            InHand(kept_file(options, "in-hand"), layout=layout),
+            InHand(kept_file(options, "in-hand"), layout=layout, is_blamed=requests.is_blamed),
             replay=requests.replay,
             initialised=initialised,
         )

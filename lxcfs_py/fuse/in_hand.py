@@ -2,8 +2,8 @@
 
 It is read from the kernel into a mapped file, and stays there until it is answered. When a worker
 dies, the next one finds what it had in hand: on kernels before 6.9, which cannot be asked to
-deliver it again, it is answered from here. And a request that workers die of is known by that on
-every kernel, and refused in the end.
+deliver it again, it is answered from here. And a request that workers crash or hang on is known by
+that on every kernel, and refused in the end.
 """
 
 import struct
@@ -16,23 +16,27 @@ _SIZE = (1 << 20) + (1 << 16)
 _NONE = b"\0\0\0\0"
 
 _SUSPECT = struct.Struct("<QQ")
-"""A request's number, and how many workers have died with it in hand."""
+"""A request's number, and how many workers have crashed or hung with it in hand."""
 _DEATHS_MAX = 3
 
 
 class InHand:
     """Room for one request, which begins with its length; 0: there is none."""
 
-    def __init__(self, path: str, *, layout: bytes) -> None:
-        """Open a file, or make it; what was in hand in another boot or connection is dropped."""
+    def __init__(self, path: str, *, layout: bytes, is_blamed: bool) -> None:
+        """Open a file, or make it; what was in hand in another boot or connection is dropped.
+
+        Args:
+          is_blamed: the last worker was not just killed by somebody.
+        """
         self._map = map_file(path, layout=b"in hand " + layout, size=HEADER_SIZE + _SIZE)
         self.buffer = memoryview(self._map)[2 * HEADER_SIZE :]
         """Where the next one is to be read to."""
         self.left = wire.length(self.buffer)
         """The length of what an earlier worker has left unanswered."""
         self.suspect = 0
-        """The number of a request that too many workers have died of, as if delivered again."""
-        if self.left:
+        """The number of a request that too many workers have failed at, as if delivered again."""
+        if self.left and is_blamed:
             self._count(wire.parse_header(self.buffer).unique | wire.RESENT)
 
     def _count(self, unique: int) -> None:
