@@ -304,7 +304,7 @@ def test_on_cgroup2_alone_an_unprivileged_container_has_its_branch(
         listed = container.run("ls", "-F", "/sys/fs/cgroup").split()
         assert listed == [f"lxc.payload.{container.name}/"]
         assert container.run("cat", f"{payload}/memory.max") == f"{256 << 20}\n"
-        assert _errno(container, f"echo max > {payload}/memory.max") == "Permission denied"
+        assert _errno(container, f"{{ echo max > {payload}/memory.max; }}") == "Permission denied"
         move = f"mkdir {payload}/own && echo $$ > {payload}/own/cgroup.procs"
         own = container.run("sh", "-c", f"{move} && cat /proc/self/cgroup")
         assert own.endswith(f"/lxc.payload.{container.name}/own\n")

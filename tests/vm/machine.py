@@ -64,7 +64,7 @@ def run(machine: Machine, content: Path, seconds: float) -> Iterator[Mapping[str
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=(directory / "qemu").open("wb"),
+            stdout=end.enter_context((directory / "qemu").open("wb")),
             stderr=subprocess.STDOUT,
             env=os.environ | {"TMPDIR": name},  # what it keeps of changes
             pass_fds=[writing],
