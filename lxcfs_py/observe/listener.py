@@ -1,7 +1,6 @@
 """The socket on which a worker is asked: for root alone, at its place as long as there is a worker.
 
-A question is one line of JSON, the answer all that comes back. Few at a time, none for long, and
-whatever goes wrong with one concerns nobody else.
+A question is one line of JSON, the answer all that comes back.
 """
 
 import errno
@@ -17,13 +16,9 @@ import trio
 
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.observe.answers import QUESTION_MAX, Json
+from lxcfs_py.observe.clients import BACKLOG, serve_clients
 
 _log = logging.getLogger(__name__)
-
-_AT_ONCE = 4
-_SECONDS = 10.0
-"""For one question and its answer."""
-_PAUSE = 0.5  # after an accept(2) that failed: there is no descriptor left
 
 Answer = Callable[[Json], Awaitable[Json]]
 
@@ -56,7 +51,7 @@ def listen_at(path: str) -> socket.socket:
             os.unlink(new, dir_fd=descriptor)
         listener.bind(f"{here}/{new}")
         os.chmod(f"{here}/{new}", 0o600)
-        listener.listen(_AT_ONCE * 4)
+        listener.listen(BACKLOG)
         os.rename(new, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
     except OSError:
         listener.close()
@@ -68,36 +63,14 @@ def listen_at(path: str) -> socket.socket:
 
 async def serve_questions(at: socket.socket, answer: Answer) -> None:
     """Answer for ever."""
-    listener = trio.socket.from_stdlib_socket(at)
-    free = trio.Semaphore(_AT_ONCE)
-    async with trio.open_nursery() as nursery:
-        while True:
-            await free.acquire()
-            try:
-                client, _ = await listener.accept()
-            except OSError as error:
-                _log.warning("nothing can be asked at the moment: %s", error)
-                free.release()
-                await trio.sleep(_PAUSE)
-                continue
-            nursery.start_soon(_converse, trio.SocketStream(client), answer, free)
 
+    async def converse(stream: trio.SocketStream) -> None:
+        line = await _line(stream)
+        if line:
+            said = json.dumps(await _answer(line, answer))
+            await stream.send_all(said.encode() + b"\n")
 
-async def _converse(stream: trio.SocketStream, answer: Answer, free: trio.Semaphore) -> None:
-    try:
-        with trio.move_on_after(_SECONDS):
-            line = await _line(stream)
-            if line:
-                said = json.dumps(await _answer(line, answer))
-                await stream.send_all(said.encode() + b"\n")
-    except trio.BrokenResourceError:
-        pass  # whoever asked has gone
-    except Exception:
-        _log.exception("a question failed")
-    finally:
-        free.release()
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)
+    await serve_clients(at, converse, "answers")
 
 
 async def _line(stream: trio.SocketStream) -> bytes:

@@ -1,4 +1,4 @@
-"""Where metrics are fetched: GET /metrics, by HTTP/1.0, a few at a time."""
+"""Where metrics are fetched: GET /metrics, by HTTP/1.0."""
 
 import logging
 import socket
@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import trio
 
+from lxcfs_py.observe.clients import BACKLOG, serve_clients
 from lxcfs_py.observe.listener import listen_at
 from lxcfs_py.observe.place import Place
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 4
-_SECONDS = 5.0
 _HEAD_MAX = 8192
 _AGAIN_AFTER = 1.0  # the worker before us may hold the port for a moment
 
@@ -21,20 +20,17 @@ Text = Callable[[], bytes]
 
 async def serve_metrics(place: Place, content_type: str, text: Text) -> None:
     """Answer for ever."""
-    listener = trio.socket.from_stdlib_socket(await _listen(place))
-    free = trio.Semaphore(_AT_ONCE)
-    async with trio.open_nursery() as nursery:
-        while True:
-            await free.acquire()
-            try:
-                client, _ = await listener.accept()
-            except OSError as error:
-                _log.warning("no metrics at the moment: %s", error)
-                free.release()
-                await trio.sleep(_AGAIN_AFTER)
-                continue
-            stream = trio.SocketStream(client)
-            nursery.start_soon(_converse, stream, content_type, text, free)
+
+    async def converse(stream: trio.SocketStream) -> None:
+        head = bytearray()
+        while b"\r\n\r\n" not in head and len(head) <= _HEAD_MAX:
+            more = await stream.receive_some(_HEAD_MAX)
+            if not more:
+                return
+            head += more
+        await stream.send_all(_answer(bytes(head), content_type, text))
+
+    await serve_clients(await _listen(place), converse, "metrics")
 
 
 async def _listen(place: Place) -> socket.socket:
@@ -57,33 +53,11 @@ def _listen_on(place: Place) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((place.host, place.port))
-        listener.listen(_AT_ONCE * 4)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
     return listener
-
-
-async def _converse(
-    stream: trio.SocketStream, content_type: str, text: Text, free: trio.Semaphore
-) -> None:
-    try:
-        with trio.move_on_after(_SECONDS):
-            head = bytearray()
-            while b"\r\n\r\n" not in head and len(head) <= _HEAD_MAX:
-                more = await stream.receive_some(_HEAD_MAX)
-                if not more:
-                    return
-                head += more
-            await stream.send_all(_answer(bytes(head), content_type, text))
-    except trio.BrokenResourceError:
-        pass  # whoever asked has gone
-    except Exception:
-        _log.exception("the metrics failed")
-    finally:
-        free.release()
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)
 
 
 def _answer(head: bytes, content_type: str, text: Text) -> bytes:
