@@ -77,8 +77,7 @@ LEGACY = Selection(
         "tests/vm/inside/test_package.py::test_a_restart_loses_no_mount",
         "tests/vm/inside/test_package.py::test_a_kill_of_the_main_process_loses_no_mount",
         "-k",
-        # Where the host has no cgroup2, systemd 257 mounts one, and keeps its services in that.
-        "not test_systemd or privileged-bookworm and not unprivileged",
+        "not test_systemd or (privileged-bookworm or privileged-trixie) and not unprivileged",
     ),
-    systemds=("bookworm",),
+    systemds=("bookworm", "trixie"),
 )
