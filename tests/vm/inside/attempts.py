@@ -54,7 +54,7 @@ _ATTEMPTS: dict[str, Callable[[], object]] = {
     "set the clock": lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()),
     "set the host's name": lambda: socket.sethostname(socket.gethostname()),
     "load a module": lambda: _call("syscall", 175, None, 0, b""),
-    "open an internet socket": lambda: socket.socket(socket.AF_INET).close(),
+    "capture packets": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),
     "make a user namespace": lambda: _call("unshare", _CLONE_NEWUSER),
     "make a network namespace": lambda: _call("unshare", _CLONE_NEWNET),
     "have memory that is written and run": lambda: mmap.mmap(

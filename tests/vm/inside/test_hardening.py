@@ -72,7 +72,7 @@ def outcomes() -> Iterator[dict[str, str]]:
         ("set the clock", {"EPERM"}),
         ("set the host's name", {"EPERM"}),
         ("load a module", {"EPERM"}),
-        ("open an internet socket", {"EAFNOSUPPORT"}),
+        ("capture packets", {"EAFNOSUPPORT"}),
         ("make a user namespace", {"EPERM"}),
         ("make a network namespace", {"EPERM"}),
         ("have memory that is written and run", {"EPERM"}),
