@@ -128,9 +128,10 @@ class Lineage:
             return texts
         return [os.pread(file, _READ_SIZE, 0) for file in files]
 
-    def open_directory(self) -> int:
-        """A new descriptor of the cgroup's directory; the caller closes it."""
-        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory)
+    @property
+    def directory(self) -> int:
+        """The cgroup's directory, as a descriptor that stays ours."""
+        return self._directory
 
     def open_file(self, name: str, flags: int) -> int:
         """A new descriptor of one of the cgroup's files; the caller closes it."""

@@ -62,7 +62,8 @@ class _RecordedLineage(Lineage):
                 list(self.read_upwards(limit, level))
         return values
 
-    def open_directory(self) -> int:
+    @property
+    def directory(self) -> int:
         """The threads are listed below here."""
         self._reads.append(Read(f"{self._mountpoint}{self._path}/", b"", 0.0))
-        return super().open_directory()
+        return super().directory

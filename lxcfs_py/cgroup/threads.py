@@ -27,11 +27,7 @@ def list_threads(lineage: Lineage, file: str) -> list[int]:
     Raises:
       OSError: the cgroup is gone.
     """
-    directory = lineage.open_directory()
-    try:
-        return list(_threads_below(directory, file, _DEEPEST))
-    finally:
-        os.close(directory)
+    return list(_threads_below(lineage.directory, file, _DEEPEST))
 
 
 def count_states(threads: Iterable[int]) -> States:

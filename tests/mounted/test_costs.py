@@ -70,8 +70,8 @@ def forgetful(can_mount: None) -> Iterator[Daemon]:
 MOST = {
     "/proc/meminfo": 30,
     "/proc/uptime": 26,
-    "/proc/stat": 40,
-    "/proc/loadavg": 33,
+    "/proc/stat": 38,
+    "/proc/loadavg": 31,
     "/proc/cpuinfo": 25,
     "/proc/swaps": 25,
     "/proc/diskstats": 25,
