@@ -279,12 +279,19 @@ class Containers:
             return False  # ended, or not ours to look at: then the usual text
 
     def open_pressure(self, who: Subject, resource: str) -> int:
-        """The container's own pressure file, for reading and writing; the caller closes it."""
+        """The container's own pressure file, for reading and writing; the caller closes it.
+
+        Raises:
+          OSError: EOPNOTSUPP, as where the kernel keeps none: the stalls in the root of cgroup2 are
+            everybody's.
+        """
         container = self.container(who)
         cgroup = None if container is None else container.cgroups.unified()
-        if cgroup is None:
-            return os.open(f"/proc/pressure/{resource}", os.O_RDWR | os.O_CLOEXEC)
-        return cgroup.open_file(f"{resource}.pressure", os.O_RDWR)
+        if cgroup is not None:
+            return cgroup.open_file(f"{resource}.pressure", os.O_RDWR)
+        if container is not None and container.age() is not None:
+            raise OSError(errno.EOPNOTSUPP, "has no cgroup of its own in cgroup2")
+        return os.open(f"/proc/pressure/{resource}", os.O_RDWR | os.O_CLOEXEC)
 
     def is_privileged(self, who: Subject) -> bool:
         """Whether the subject has CAP_SYS_RESOURCE on the host, not just in a user namespace."""

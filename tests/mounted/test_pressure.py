@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.container import Container, own_container
+from tests.support.cgroups import TestCgroup
+from tests.support.container import Container, own_container, running_container
 from tests.support.daemon import Daemon, running_daemon
 from tests.support.waiting import wait_until
 
@@ -85,6 +87,15 @@ def test_the_text_is_the_cgroup_s_own(daemon: Daemon) -> None:
         )
         before = int(own.read_bytes().split()[4].removeprefix(b"total="))
         assert before <= total(stalled)
+
+
+def test_in_the_root_of_cgroup2_the_host_s_stalls_are_nobody_s(polling: Daemon) -> None:
+    assert not Path("/proc/pressure/cpu").read_text().splitlines()[0].endswith("total=0")
+    with running_container(TestCgroup("")) as unlimited:
+        text = unlimited.read(str(polling.file("proc/pressure/cpu")))
+        assert set(re.findall(rb"=(\S+)", text)) == {b"0.00", b"0"}
+        with _opened(unlimited, polling, "proc/pressure/cpu") as file:
+            assert _errno_of_write(file, _TRIGGER) == errno.errorcode[errno.EOPNOTSUPP]
 
 
 def test_without_the_option_there_are_no_triggers(daemon: Daemon) -> None:
