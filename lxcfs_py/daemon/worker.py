@@ -46,7 +46,7 @@ from lxcfs_py.fuse.cgroups.open_files import OpenFiles
 from lxcfs_py.fuse.cgroups.spots import Spots
 from lxcfs_py.fuse.cgroups.tree import CgroupTree
 from lxcfs_py.fuse.errors import Fallback
-from lxcfs_py.fuse.front import serve
+from lxcfs_py.fuse.front import Front
 from lxcfs_py.fuse.in_hand import InHand
 from lxcfs_py.fuse.nodes import CGROUP_DIRECTORY
 from lxcfs_py.fuse.operations import Operations
@@ -250,7 +250,7 @@ async def _serve(
             if triggers is not None:
                 triggers.wake_pollers()
 
-        await serve(
+        front = Front(
             requests.connection,
             ours,
             operations,
@@ -258,6 +258,7 @@ async def _serve(
             replay=requests.replay,
             initialised=initialised,
         )
+        await front.serve()
         channel.send(UNMOUNTED)
         nursery.cancel_scope.cancel()
 

@@ -93,7 +93,16 @@ class Front:
         replay: bool,
         initialised: Callable[[], None],
     ) -> None:
-        """A front that does nothing yet; see `serve`."""
+        """A front that does nothing yet.
+
+        Args:
+          connection: where the kernel's requests come from.
+          libfuse: our end of what libfuse takes for the connection.
+          answers: what is answered without libfuse.
+          in_hand: where requests are while they are answered.
+          replay: what an earlier worker has left in there, the kernel does not deliver again.
+          initialised: called once the kernel has the answer to FUSE_INIT.
+        """
         self._connection = connection
         self._libfuse = libfuse
         self._answers = answers
@@ -123,6 +132,27 @@ class Front:
         self._initialised = initialised
         self._logs = _log.isEnabledFor(logging.DEBUG)
         self._waits = 0
+
+    async def serve(self) -> None:
+        """Answer requests until the connection ends.
+
+        pyfuse3 finds `trio` in its module's globals (its asyncio support replaces it there in the
+        same way); this puts a `trio` there that differs in the waiting alone. One request at a
+        time: handlers do not await, so a second task would only be switched to and fro.
+        """
+        lowlevel = SimpleNamespace(
+            current_task=trio.lowlevel.current_task,
+            current_trio_token=trio.lowlevel.current_trio_token,
+            notify_closing=trio.lowlevel.notify_closing,
+            wait_readable=self.wait_readable,
+        )
+        vars(pyfuse3)["trio"] = SimpleNamespace(
+            ClosedResourceError=trio.ClosedResourceError,
+            Lock=contextlib.nullcontext,
+            lowlevel=lowlevel,
+            open_nursery=trio.open_nursery,
+        )
+        await pyfuse3.main(min_tasks=1, max_tasks=1)
 
     async def wait_readable(self, _: int) -> None:
         """Return once there is a request in libfuse's socket; in place of trio's."""
@@ -271,42 +301,3 @@ class Front:
             if self._poll.poll(0):
                 return
             self._forward_answers()
-
-
-async def serve(
-    connection: int,
-    libfuse: socket.socket,
-    answers: Answers,
-    in_hand: InHand,
-    *,
-    replay: bool,
-    initialised: Callable[[], None],
-) -> None:
-    """Answer requests until the connection ends.
-
-    Args:
-      connection: where the kernel's requests come from.
-      libfuse: our end of what libfuse takes for the connection.
-      answers: what is answered without libfuse.
-      in_hand: where requests are while they are answered.
-      replay: what an earlier worker has left in there, the kernel does not deliver again.
-      initialised: called once the kernel has the answer to FUSE_INIT.
-
-    pyfuse3 finds `trio` in its module's globals (its asyncio support replaces it there in the same
-    way); this puts a `trio` there that differs in the waiting alone. One request at a time:
-    handlers do not await, so a second task would only be switched to and fro.
-    """
-    front = Front(connection, libfuse, answers, in_hand, replay=replay, initialised=initialised)
-    lowlevel = SimpleNamespace(
-        current_task=trio.lowlevel.current_task,
-        current_trio_token=trio.lowlevel.current_trio_token,
-        notify_closing=trio.lowlevel.notify_closing,
-        wait_readable=front.wait_readable,
-    )
-    vars(pyfuse3)["trio"] = SimpleNamespace(
-        ClosedResourceError=trio.ClosedResourceError,
-        Lock=contextlib.nullcontext,
-        lowlevel=lowlevel,
-        open_nursery=trio.open_nursery,
-    )
-    await pyfuse3.main(min_tasks=1, max_tasks=1)
