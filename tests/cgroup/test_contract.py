@@ -32,8 +32,14 @@ from tests.support.limited import (
 
 _THIS_MACHINE = "this machine"
 
-# Once it is in its cgroup: a megabyte of memory, and the time to fill it.
-_USE_SOMETHING = "read _; text=$(head -c 1000000 /dev/zero | tr '\\0' x); echo; read _"
+# Once it is in its cgroup: a megabyte of memory, and 50 ms of CPU time (v1 counts whole ticks).
+_USE_SOMETHING = """
+read _
+text=$(head -c 1000000 /dev/zero | tr '\\0' x)
+until set -- $(cat /proc/$$/stat) && [ $((${14} + ${15})) -ge 5 ]; do :; done
+echo
+read _
+"""
 
 
 @dataclass(frozen=True)
