@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.containers import Containers, containers
 from benchmarks.processes import cpu_seconds, memory
 from benchmarks.readers import read_in_turns
-from benchmarks.results import Kind, Target
+from benchmarks.results import LXCFS, OURS, UNCACHED, Kind, Target
 from benchmarks.servers import Running
 
 _P50 = Kind("scale: p50, all files mixed, readers take turns", "µs")
@@ -26,7 +26,7 @@ def measure(bench: Bench) -> None:
     """The servers are started once in a round and see the containers become more."""
     most = max(bench.plan.scale_steps)
     with containers(bench.helpers.containers, bench.hierarchies, most) as all_containers:
-        for servers in bench.rounds(bench.plan.scale_rounds):
+        for servers in bench.rounds(bench.plan.scale_rounds, (LXCFS, OURS, UNCACHED)):
             with bench.all_running(servers) as running:
                 _measure_round(bench, running, all_containers)
 
