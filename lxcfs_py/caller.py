@@ -7,6 +7,7 @@ and in the root of every hierarchy it is the host. pid_namespaces(7), ioctl_nsfs
 
 import errno
 import os
+import random
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -139,8 +140,8 @@ class _States:
 class Containers:
     """The containers that were seen, by their pid namespace or cgroups.
 
-    Forgotten when they end, and, the least recently used first, when they would need more
-    descriptors than we may open; those are known again at their next request.
+    Forgotten when they end, and when they would need more descriptors than we may open; those are
+    known again at their next request.
     """
 
     def __init__(
@@ -318,10 +319,12 @@ class Containers:
         container.close()
 
     def _close_unused(self, current: Container) -> None:
-        """Make room: first the files of the containers not used for longest, then they."""
-        others = sorted(
-            (known for known in self if known is not current), key=lambda known: known.used_at
-        )
+        """Make room: first the files of containers that chance picks, then they.
+
+        Where a thousand read in turn, those not used for longest would be the next to ask.
+        """
+        others = [known for known in self if known is not current]
+        random.shuffle(others)
         enough = self._descriptors_max * 3 // 4
         for release in (Container.close_files, self._remove):
             for container in others:

@@ -27,6 +27,7 @@ async def sample_loads(containers: Containers) -> None:
                 await trio.lowlevel.checkpoint()
             if container.removed:  # while we were waiting, to make room
                 continue
+            container.rest()
             try:
                 threads = _look_at(container, closely=number % _LOOK_AGAIN == 0)
             except OSError:

@@ -24,8 +24,9 @@ __all__ = [
 
 # v1 has a controller for what every v2 cgroup accounts, and another name for io.
 _V1_NAMES = {"io": "blkio", "usage": "cpuacct"}
-# Where a container's threads are counted: the first of these that sets it apart.
-_THREAD_CONTROLLERS = ("pids", "memory", "cpu", "usage", "freezer", "devices", "cpuset", "io")
+# Where a container's threads are counted: the first of these that sets it apart. (Of the first, a
+# file is open anyway.)
+_THREAD_CONTROLLERS = ("usage", "pids", "memory", "cpu", "freezer", "devices", "cpuset", "io")
 
 
 class _Version(Protocol):

@@ -68,6 +68,9 @@ from lxcfs_py.visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
+_OTHER_DESCRIPTORS = 4096
+"""What is not a container's: of a thousand PSI triggers, of questions, of the host's files."""
+
 
 class Prepared:
     """What every worker begins with: all that can be made before there is a request."""
@@ -153,7 +156,8 @@ def work(
 
     `crashed`: the last worker did.
     """
-    descriptors_max = _raise_descriptor_limit() // 2
+    limit = _raise_descriptor_limit()
+    descriptors_max = limit - min(_OTHER_DESCRIPTORS, limit // 2)
     channel.send(b"%s %d" % (PREPARED, os.getpid()))
     host_text_only = birth.host_text_only
     replay = False

@@ -109,6 +109,25 @@ def test_sampling_does_not_ask_containers_that_had_to_make_room(
     assert not _open_cgroup_files()
 
 
+def test_containers_that_nobody_reads_hold_few_files(
+    containers: Containers, many: list[Container]
+) -> None:
+    _texts(containers, many[0].pid)
+    assert len(_open_cgroup_files()) > 5
+    (known,) = containers
+    known.used_at -= 61
+
+    async def sample() -> None:
+        with trio.move_on_after(2.5 * INTERVAL):
+            await sample_loads(containers)
+
+    trio.run(sample, clock=trio.testing.MockClock(autojump_threshold=0))
+    # What the sampler looks at: a directory, and one file in it.
+    assert len(_open_cgroup_files()) <= 2
+    meminfo = _texts(containers, many[0].pid)["proc/meminfo"]
+    assert meminfo.split()[1] == b"%d" % (100 * 1024)
+
+
 def _open_cgroup_files() -> list[str]:
     links = []
     for name in os.listdir("/proc/self/fd"):
