@@ -1,4 +1,7 @@
-"""`lxcfs-py attach` and `detach`: the views of a container that was started without the hook."""
+"""`lxcfs-py attach`: the views of a container that was started without the hook.
+
+And what the other commands that change containers' mounts have in common with it.
+"""
 
 import argparse
 import json
@@ -14,7 +17,6 @@ from lxcfs_py.container_mounts import (
     ContainerMounts,
     Report,
     put_in_place,
-    take_out_all,
     views_of,
 )
 from lxcfs_py.daemon.mountpoint import is_served, mount_at, source_of
@@ -43,15 +45,33 @@ def add_mountpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pids_or_all(parser: argparse.ArgumentParser, which: str) -> None:
+    """`PID...` and `--all`, whose help says which containers those are."""
+    parser.add_argument(
+        "pids", nargs="*", type=int, metavar="PID", help="a process of the container"
+    )
+    parser.add_argument("--all", action="store_true", help=which)
+
+
+def check_pids_or_all(arguments: argparse.Namespace) -> None:
+    """Either of them must be there.
+
+    Raises:
+      CannotRun: both are, or neither.
+    """
+    if bool(arguments.pids) == arguments.all:
+        raise CannotRun("which containers: either process numbers or --all")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of both commands."""
+    """The arguments."""
     parser.add_argument(
         "pids", nargs="+", type=int, metavar="PID", help="a process of the container"
     )
     add_mountpoint(parser)
 
 
-def attach(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Show containers what the daemon serves."""
     served = live_mount(arguments.mountpoint)
     views = views_of(served.mountpoint)
@@ -64,12 +84,14 @@ def attach(arguments: argparse.Namespace) -> int:
     return tell(change(pid, source, work, "put in place") for pid in arguments.pids)
 
 
-def detach(arguments: argparse.Namespace) -> int:
-    """Show containers what the kernel says again."""
+def need_root() -> None:
+    """Nobody else can change a container's mounts.
+
+    Raises:
+      CannotRun: we are somebody else.
+    """
     if os.geteuid() != 0:
         raise CannotRun("only root can change a container's mounts: run it with sudo")
-    source = source_of(arguments.mountpoint)
-    return tell(change(pid, source, take_out_all, "taken out") for pid in arguments.pids)
 
 
 def live_mount(mountpoint: str) -> Served:
@@ -78,8 +100,7 @@ def live_mount(mountpoint: str) -> Served:
     Raises:
       CannotRun: there is no daemon, or we may not.
     """
-    if os.geteuid() != 0:
-        raise CannotRun("only root can change a container's mounts: run it with sudo")
+    need_root()
     path = os.path.abspath(mountpoint)
     mount = mount_at(path)
     if mount is None or not is_served(path):

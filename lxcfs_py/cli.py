@@ -35,8 +35,8 @@ COMMANDS = {
     "check-config": _Command(
         "say what options hold, or what is wrong", "lxcfs_py.config", "check", reads_config=True
     ),
-    "attach": _Command("show the files to a container that runs", "lxcfs_py.attach", "attach"),
-    "detach": _Command("take them out of it again", "lxcfs_py.attach", "detach"),
+    "attach": _Command("show the files to a container that runs", "lxcfs_py.attach"),
+    "detach": _Command("take them out of it again", "lxcfs_py.detach"),
     "reattach": _Command("replace mounts that a lost daemon has left", "lxcfs_py.reattach"),
     "ps": _Command("the containers that a daemon serves", "lxcfs_py.observe.ps", reads_config=True),
     "top": _Command("the same, again and again", "lxcfs_py.observe.top", reads_config=True),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lxcfs_py.kernel.mountinfo import Mount, parse_mountinfo
+from lxcfs_py.kernel.pid import parse_start_time
 from lxcfs_py.syscalls import (
     CLONE_NEWNS,
     MNT_DETACH,
@@ -70,6 +71,22 @@ def mounts_seen_by(pid: int) -> list[Mount]:
     """The mounts in the namespace of a process, below its root directory."""
     with open(f"/proc/{pid}/mountinfo", "rb") as file:
         return list(parse_mountinfo(file.read()))
+
+
+def oldest_processes() -> list[int]:
+    """Of each mount namespace but our own, the process that is there for longest."""
+    own = os.readlink("/proc/self/ns/mnt")
+    oldest: dict[str, tuple[int, int]] = {}
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            namespace = os.readlink(f"/proc/{name}/ns/mnt")
+            if namespace != own:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    age = parse_start_time(file.read()), int(name)
+                oldest[namespace] = min(age, oldest.get(namespace, age))
+        except OSError:
+            continue  # ended since, a zombie, or not ours to look at
+    return [pid for _, pid in sorted(oldest.values())]
 
 
 class ContainerMounts:

@@ -6,14 +6,15 @@ they were, as they were.
 """
 
 import argparse
-import os
 from collections.abc import Iterator
 
 from lxcfs_py.attach import (
     Outcome,
     Served,
     add_mountpoint,
+    add_pids_or_all,
     change,
+    check_pids_or_all,
     inside,
     live_mount,
     tell,
@@ -23,26 +24,21 @@ from lxcfs_py.container_mounts import (
     Report,
     dead_views,
     mounts_seen_by,
+    oldest_processes,
     put_in_place,
 )
 from lxcfs_py.daemon.mountpoint import source_of
-from lxcfs_py.errors import CannotRun
-from lxcfs_py.kernel.pid import parse_start_time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments."""
-    parser.add_argument(
-        "pids", nargs="*", type=int, metavar="PID", help="a process of the container"
-    )
-    parser.add_argument("--all", action="store_true", help="every container that needs it")
+    add_pids_or_all(parser, "every container that needs it")
     add_mountpoint(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Bring containers back."""
-    if bool(arguments.pids) == arguments.all:
-        raise CannotRun("which containers: either process numbers or --all")
+    check_pids_or_all(arguments)
     served = live_mount(arguments.mountpoint)
     if arguments.pids:
         return tell(_bring_back(pid, served) for pid in arguments.pids)
@@ -84,19 +80,3 @@ def needs_it(pid: int, served: Served) -> bool:
         return Report(done=len(dead_views(container, served.device)))
 
     return inside(pid, source, count).done > 0
-
-
-def oldest_processes() -> list[int]:
-    """Of each mount namespace but our own, the process that is there for longest."""
-    own = os.readlink("/proc/self/ns/mnt")
-    oldest: dict[str, tuple[int, int]] = {}
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            namespace = os.readlink(f"/proc/{name}/ns/mnt")
-            if namespace != own:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    age = parse_start_time(file.read()), int(name)
-                oldest[namespace] = min(age, oldest.get(namespace, age))
-        except OSError:
-            continue  # ended since, a zombie, or not ours to look at
-    return [pid for _, pid in sorted(oldest.values())]

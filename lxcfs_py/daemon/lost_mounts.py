@@ -11,9 +11,10 @@ import sys
 
 from lxcfs_py import log
 from lxcfs_py.attach import live_mount
+from lxcfs_py.container_mounts import oldest_processes
 from lxcfs_py.errors import CannotRun
 from lxcfs_py.options import DEFAULT_MOUNTPOINT, Options
-from lxcfs_py.reattach import bring_all_back, needs_it, oldest_processes
+from lxcfs_py.reattach import bring_all_back, needs_it
 from lxcfs_py.syscalls import PR_SET_PDEATHSIG, prctl
 
 _log = logging.getLogger(__name__)

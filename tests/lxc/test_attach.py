@@ -89,6 +89,51 @@ def test_detached_it_sees_the_hosts(bare: Container, daemon: Daemon) -> None:
     assert _memory_total(bare) == _host_memory_total()
 
 
+def test_all_are_detached_dead_or_alive(place: Place, kind: str) -> None:
+    with running_daemon(label="goes") as daemon, _started(place, kind, daemon.mountpoint) as one:
+        expected = f"{one.init_pid()} (sleep): {len(_mounts(one))} mounts taken out"
+        # As an engine's that has mounts of its own, and our mount point for containers to come.
+        with _in_a_namespace_of_its_own() as engine:
+            said = _do("detach", "--all", at=daemon.mountpoint)
+
+            assert expected in said.splitlines()
+            assert (_mounts(one), _memory_total(one)) == ({}, _host_memory_total())
+            assert str(daemon.mountpoint) in Path(f"/proc/{engine}/mountinfo").read_text()
+
+        again = _do("detach", "--all", at=daemon.mountpoint)
+        assert again == f"no container has mounts of {daemon.mountpoint}\n"
+        _do("attach", one.init_pid(), at=daemon.mountpoint)
+        daemon.kill()
+        wait_until(lambda: "not connected" in _output(one, "cat", "/proc/meminfo"), "it is lost")
+        _do("detach", "--all", at=daemon.mountpoint)
+        assert (_mounts(one), _memory_total(one)) == ({}, _host_memory_total())
+
+
+@contextmanager
+def _in_a_namespace_of_its_own() -> Iterator[int]:
+    command = ["unshare", "--mount", "sh", "-c", "echo; exec sleep infinity"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        process.stdout.readline()
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "1")])
+@pytest.mark.parametrize("command", ["detach", "reattach"])
+def test_either_some_or_all(
+    can_mount: None, tmp_path: Path, command: str, words: tuple[str, ...]
+) -> None:
+    done = _lxcfs_py(command, *words, at=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr == "lxcfs-py: which containers: either process numbers or --all\n"
+
+
 def test_what_the_hook_has_bound_is_not_bound_again(privileged: Container, daemon: Daemon) -> None:
     before = _mounts(privileged)
 
