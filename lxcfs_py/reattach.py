@@ -79,4 +79,6 @@ def needs_it(pid: int, served: Served) -> bool:
     def count(container: ContainerMounts) -> Report:
         return Report(done=len(dead_views(container, served.device)))
 
-    return inside(pid, source, count).done > 0
+    # What cannot be looked at is not passed over: who tries to mend it will be told why.
+    report = inside(pid, source, count)
+    return report.done > 0 or bool(report.failed)

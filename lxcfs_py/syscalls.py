@@ -1,7 +1,7 @@
 """System calls that Python 3.11 does not offer, under their own names.
 
 Every failure is an OSError that names the call and what it was about. Constants are the kernel's
-(include/uapi/linux/{mount,sched,fs,nsfs,openat2}.h).
+(include/uapi/linux/{mount,sched,fs,nsfs}.h).
 """
 
 import ctypes
@@ -27,8 +27,6 @@ MOUNT_ATTR_NOSUID = 0x2
 MOUNT_ATTR_NODEV = 0x4
 MOUNT_ATTR_NOEXEC = 0x8
 
-RESOLVE_NO_SYMLINKS = 0x04
-RESOLVE_BENEATH = 0x08
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -52,7 +50,6 @@ NS_GET_PARENT = (_NSIO << 8) | 2
 # Numbers that are the same on every architecture but alpha: scripts/syscall.tbl.
 _OPEN_TREE = 428
 _MOVE_MOUNT = 429
-_OPENAT2 = 437
 _MOUNT_SETATTR = 442
 _OPEN_TREE_CLONE = 0x1
 _MOVE_MOUNT_F_EMPTY_PATH = 0x4
@@ -105,12 +102,6 @@ def _syscall(name: str, about: str | None, number: int, *arguments: int | bytes)
         for argument in arguments
     )
     return _checked(_libc.syscall(ctypes.c_long(number), *words), name, about)
-
-
-def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
-    """openat2(2) (Linux 5.6): a descriptor for a path, looked up under the rules of `resolve`."""
-    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
-    return _syscall("openat2", path, _OPENAT2, directory, os.fsencode(path), how, len(how))
 
 
 def open_tree_clone(path: str) -> int:
