@@ -20,7 +20,7 @@ import trio
 
 from lxcfs_py.files.pressure import resource_of
 from lxcfs_py.fuse.wire import something_happened
-from lxcfs_py.kernel.pressure import parse_trigger
+from lxcfs_py.kernel.pressure import Trigger, parse_trigger
 from lxcfs_py.subject import Subject
 
 _UNPRIVILEGED_WINDOW_USEC = 2_000_000
@@ -133,24 +133,26 @@ class Triggers:
             raise OSError(errno.EBUSY, "there is a trigger already", path)
         if len(self._triggers) >= _TRIGGERS_MAX:
             raise OSError(errno.ENOSPC, "too many triggers", path)
-        self._check_window(text, who)
+        trigger = self._checked(text, who)
         file = self._files.open_pressure(who, resource)
         try:
-            os.write(file, text)
-            trigger = self._triggers[fh] = self._new_trigger(fh, file)
+            # Not as it came: a cgroup's file, other than those of /proc, loses no last byte.
+            os.write(file, b"%b %d %d\0" % trigger)
+            self._triggers[fh] = self._new_trigger(fh, file)
         except BaseException:
             os.close(file)
             raise
-        self._keep(trigger, file)
+        self._keep(self._triggers[fh], file)
         return len(text)
 
-    def _check_window(self, text: bytes, who: Subject) -> None:
+    def _checked(self, text: bytes, who: Subject) -> Trigger:
         try:
             trigger = parse_trigger(text)
         except ValueError as error:
             raise OSError(errno.EINVAL, str(error)) from error
         if trigger.window_usec % _UNPRIVILEGED_WINDOW_USEC and not self._files.is_privileged(who):
             raise OSError(errno.EINVAL, "the window is not a multiple of 2 s")
+        return trigger
 
     async def _watch(self, trigger: _Trigger) -> None:
         """Note each event, and wake the poller.
