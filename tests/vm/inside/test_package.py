@@ -1,4 +1,4 @@
-"""The package as its users have it: install it, start containers, restart it, upgrade it."""
+"""The package as its users have it: installed, restarted, upgraded, removed, with containers."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import signal
 import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -29,7 +30,7 @@ def _memory(container: Container) -> int:
 def _mounts(container: Container) -> list[str]:
     """Where ours are mounted in the container."""
     lines = container.run("cat", "/proc/self/mountinfo").splitlines()
-    return [line.split()[4] for line in lines if " - fuse" in line]
+    return [line.split()[4] for line in lines if " - fuse.lxcfs " in line]
 
 
 def test_a_container_sees_its_own_with_no_further_step(service: Service, start: Start) -> None:
@@ -77,6 +78,23 @@ def test_a_kill_of_the_main_process_loses_no_mount(service: Service, start: Star
         assert _mounts(container) == mounts
 
 
+def test_a_start_after_a_stop_brings_containers_back(service: Service, start: Start) -> None:
+    with start() as container:
+        mounts, seen = _mounts(container), _seen(container)
+        run("systemctl", "stop", UNIT)
+        assert "not connected" in _complaint(container, "cat", "/proc/meminfo")
+
+        run("systemctl", "start", UNIT)
+        wait_until(lambda: not _complaint(container, "cat", *_FILES), "it can read again")
+
+        assert _mounts(container) == mounts
+        again = _seen(container)
+        assert (again.memory, again.online) == (seen.memory, seen.online) == (256, "0")
+        assert again.born == pytest.approx(seen.born, abs=1)
+        assert again.born > 5  # the machine's uptime when it began
+        assert again.cpu_time >= seen.cpu_time > 0
+
+
 def test_a_reload_is_an_upgrade(service: Service, start: Start) -> None:
     with start() as container, _reading(container) as readers:
         pid, worker = service.main_pid(), service.worker()
@@ -121,12 +139,63 @@ def test_a_newer_package_takes_over(service: Service, start: Start, tmp_path: Pa
         assert _mounts(container) == mounts
 
 
+def test_removed_it_leaves_containers_the_hosts_files(service: Service, start: Start) -> None:
+    """But for those that it cannot get at, of which it tells; it is removed nevertheless."""
+    (package,) = Path("/srv/tests/package").glob("*.deb")
+    with start() as container, start() as covered:
+        pid = covered.init_pid()
+        inside = ("nsenter", "-t", pid, "-m", "mount", "-n", "--bind")
+        run(*inside, "/etc/hostname", "/proc/stat")
+        try:
+            printed = run("sh", "-c", "apt-get -q remove -y lxcfs-py 2>&1")
+
+            assert _memory(container) == _machines_memory()
+            assert _mounts(container) == []
+            assert "containers keep dead mounts" in printed
+            assert _memory(covered) == _machines_memory()
+            assert _mounts(covered) == ["/proc/stat"]
+            assert not MOUNTPOINT.joinpath("proc").exists()
+        finally:
+            run("apt-get", "-q", "install", "-y", str(package))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def no_errors_in_the_journal() -> None:
     """The service complains of nothing before it is harmed."""
     assert MOUNTPOINT.joinpath("proc/meminfo").exists()
     journal = run("journalctl", "-u", UNIT, "--no-pager", "-p", "warning", "-o", "cat")
     assert journal in ("", "-- No entries --\n")
+
+
+class _Seen(NamedTuple):
+    """What a container says of itself."""
+
+    memory: int
+    online: str
+    born: float
+    """Seconds of the machine's uptime, when the container began."""
+    cpu_time: int
+
+
+def _seen(container: Container) -> _Seen:
+    uptime = container.run("cat", "/proc/uptime").split()[0]
+    machines = Path("/proc/uptime").read_text().split()[0]
+    return _Seen(
+        memory=_memory(container),
+        online=container.run("cat", "/sys/devices/system/cpu/online").strip(),
+        born=float(machines) - float(uptime),
+        cpu_time=sum(map(int, container.run("cat", "/proc/stat").split()[1:4])),
+    )
+
+
+def _complaint(container: Container, *command: str) -> str:
+    """What a command in the container has to say of errors."""
+    done = subprocess.run(container.attach(*command), capture_output=True, text=True)
+    return done.stderr
+
+
+def _machines_memory() -> int:
+    return int(Path("/proc/meminfo").read_text().split()[1]) >> 10
 
 
 def _reading(container: Container) -> AbstractContextManager[Readers]:
