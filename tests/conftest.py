@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -28,3 +29,10 @@ def daemon(can_mount: None) -> Iterator[Daemon]:
     """One daemon for all tests that only read from it; others start their own."""
     with running_daemon() as running:
         yield running
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A directory that is on a disk; /tmp may be memory."""
+    with TemporaryDirectory(prefix=f"lxcfs-py-test-{os.getpid()}-", dir="/var/tmp") as name:
+        yield Path(name)

@@ -1,10 +1,8 @@
 """Fixtures: lxcfs beside our daemon, and a container that is in neither's way."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,10 +71,3 @@ def reader(daemon: Daemon, lxcfs: Peer) -> Iterator[Container]:
     """As `container`, for tests that change nothing of it."""
     with own_container("reader", files=daemon.mountpoint) as one:
         yield one
-
-
-@pytest.fixture
-def disk() -> Iterator[Path]:
-    """A directory that is on a disk; /tmp may be memory."""
-    with TemporaryDirectory(prefix=f"lxcfs-py-test-{os.getpid()}-", dir="/var/tmp") as name:
-        yield Path(name)

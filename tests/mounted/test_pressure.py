@@ -7,7 +7,6 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,13 +36,6 @@ def watched(polling: Daemon) -> Iterator[Container]:
     """A container that reads from that daemon."""
     with own_container("watched") as one:
         yield one
-
-
-@pytest.fixture
-def disk() -> Iterator[Path]:
-    """A directory that is on a disk; /tmp may be memory."""
-    with TemporaryDirectory(prefix=f"lxcfs-py-test-{os.getpid()}-", dir="/var/tmp") as name:
-        yield Path(name)
 
 
 @contextmanager
