@@ -12,6 +12,9 @@ from tests.differential.tree import Tree, real_hierarchy
 from tests.support.container import Container, own_container
 from tests.support.daemon import Daemon
 
+# Not itself a module of tests: its assertions, too, show what was compared.
+pytest.register_assert_rewrite("tests.differential.agreement")
+
 # What ours does without being asked.
 _OPTIONS = ("-l", "--enable-cfs")
 

@@ -109,7 +109,8 @@ def test_locked_memory_files_do_not_make_anonymous_memory_negative(
     ours, theirs = _both(pair, container)
 
     assert ours["Unevictable"] >= 40 * 1024  # some are not on their list yet
-    assert ours["AnonPages"] == _stat_kb(container.cgroup, v1="total_rss", v2="anon")
+    own = _stat_kb(container.cgroup, v1="total_rss", v2="anon")
+    assert ours["AnonPages"] == pytest.approx(own, abs=64)  # a moment later
     assert theirs["AnonPages"] > 1 << 53
 
 

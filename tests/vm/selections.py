@@ -29,6 +29,9 @@ _ON_CGROUP2_ALONE = tuple(
         "on_cgroup2_alone_an_unprivileged_container_has_its_branch",
     )
 )
+# Beside the release's own lxcfs, and triggers on real stalls.
+_PEERS = ("tests/differential", "tests/mounted/test_pressure.py")
+_NO_TREE = "needs a cgroup v1 hierarchy: lxcfs has no tree of v2"
 _CRASHES = tuple(
     f"tests/daemon/test_crashes.py::test_{name}"
     for name in (
@@ -47,10 +50,11 @@ DEBIAN_12 = Selection(
         "tests/lxc/test_hook.py",
         *_ON_CGROUP2_ALONE,
         *_CRASHES,
+        *_PEERS,
     ),
     systemds=("bookworm",),
     # Clouds' kernels have none; Debian 13 runs with the other one.
-    may_be_skipped=("this kernel has no zswap",),
+    may_be_skipped=("this kernel has no zswap", _NO_TREE),
 )
 
 DEBIAN_13 = Selection(
@@ -64,7 +68,9 @@ DEBIAN_13 = Selection(
         "tests/lxc/test_views.py",
         *_ON_CGROUP2_ALONE,
         *_CRASHES,
+        *_PEERS,
     ),
+    may_be_skipped=(_NO_TREE,),
 )
 
 LEGACY = Selection(
@@ -74,6 +80,9 @@ LEGACY = Selection(
     arguments=(
         *_OPTIONS,
         "tests/lxc/test_systemd.py",
+        # What the other machines skip.
+        "tests/differential/test_same_cgroup_tree.py",
+        "tests/differential/test_differs_cgroup_tree.py",
         "tests/vm/inside/test_package.py::test_a_restart_loses_no_mount",
         "tests/vm/inside/test_package.py::test_a_kill_of_the_main_process_loses_no_mount",
         "-k",
