@@ -188,7 +188,6 @@ class Containers:
         if namespace == self._own_namespace:
             return Visitor(Subject(thread, 0), True, read_file(f"/proc/{thread}/cgroup"))
         known = self._by_namespace.get(namespace) or self._admit(thread, namespace)
-        known.used_at = self._machine.host.moment()
         return Visitor(known.subject, False, known.membership())
 
     def visitor_again(self, who: Subject) -> Visitor:
@@ -220,10 +219,9 @@ class Containers:
             return None
         container: Container = self._by_subject.get(who) or self._find(who)
         container.refresh()
-        container.used_at = self._machine.host.moment()
         container.reads += 1
         if self._machine.descriptors.count > self._descriptors_max:
-            self._close_unused(container)
+            self._make_room(container)
         return None if container.is_exempt else container
 
     def _find(self, who: Subject) -> Container:
@@ -318,8 +316,8 @@ class Containers:
         _discard(self._by_membership, container)
         container.close()
 
-    def _close_unused(self, current: Container) -> None:
-        """Make room: first the files of containers that chance picks, then they.
+    def _make_room(self, current: Container) -> None:
+        """First close the files of containers that chance picks, then forget them.
 
         Where a thousand read in turn, those not used for longest would be the next to ask.
         """

@@ -38,7 +38,8 @@ from lxcfs_py.state_file import Key
 
 _LOOK_AT_MAX = 256
 """Threads that a request may look at, 10 us each."""
-_KEPT_OPEN = 60.0  # seconds
+KEPT_OPEN = 60.0
+"""Seconds that a cgroup's files stay open for the next question."""
 _STEPS_MAX = 720  # an hour without a sample: older load has decayed to nothing
 
 
@@ -81,8 +82,6 @@ class Container(ABC):
     def __init__(self, machine: Machine, key: Key, states: StateKeeper) -> None:
         self.key = key
         self.state = states.read(key)
-        self.used_at = 0.0
-        self._rested_at = 0.0
         self.reads = 0
         """How often somebody has asked, since this worker began."""
         self.removed = False
@@ -96,6 +95,7 @@ class Container(ABC):
         self._reader = CgroupReader(machine.hierarchies, {}, machine.descriptors)
         self._threads: tuple[float, Threads | None] = (0.0, None)
         self._refreshed_in = 0.0
+        """The moment of the last questions; 0: there were none since its files were closed."""
         self._is_followed = False
         self._ticks_of: tuple[float, CpuView] | None = None
         self._sampled = States(0, 0)
@@ -154,9 +154,8 @@ class Container(ABC):
         Each that is open has 4 kB in the kernel (fs/seq_file.c, `seq_read_iter`): 65 MB for a
         thousand containers.
         """
-        if self._rested_at < self.used_at < self._machine.host.moment() - _KEPT_OPEN:
+        if 0 < self._refreshed_in < self._machine.host.moment() - KEPT_OPEN:
             self.close_files()
-            self._rested_at = self.used_at
 
     def _moved_to(self, membership: bytes) -> None:
         if membership != self._membership:
